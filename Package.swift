@@ -1,0 +1,64 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Targets stand in the order of a batch's path; each may import only those above it (docs/architecture.md).
+let package = Package(
+  name: "swift-dp-train",
+  products: [
+    .executable(name: "swift-dp-train", targets: ["swift-dp-train"]),
+    .library(name: "MPI", targets: ["MPI"]),
+    .library(name: "Collectives", targets: ["Collectives"]),
+    .library(name: "Datasets", targets: ["Datasets"]),
+    .library(name: "Networks", targets: ["Networks"]),
+    .library(name: "Engine", targets: ["Engine"]),
+    .library(name: "Optimizers", targets: ["Optimizers"]),
+    .library(name: "Models", targets: ["Models"]),
+    .library(name: "Training", targets: ["Training"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+  ],
+  targets: [
+    // C libraries and the vector loops that neither library nor compiler gives.
+    .systemLibrary(name: "CMPI", pkgConfig: "mpi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")]),
+    .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
+
+    .target(name: "Determinism", dependencies: ["CKernels"]),
+    .target(name: "MPI", dependencies: ["CMPI"]),
+    .target(name: "Collectives", dependencies: ["MPI", "Determinism", "CKernels"]),
+    .target(name: "TensorFiles", dependencies: ["CCrypto"]),
+    .target(name: "Datasets", dependencies: ["Determinism", "CZlib", "CKernels"]),
+    .target(name: "Networks", dependencies: ["Determinism"]),
+    .target(name: "Engine", dependencies: ["Networks", "Determinism", "COneDNN", "CKernels"]),
+    .target(name: "Optimizers", dependencies: ["CKernels"]),
+    .target(name: "Models", dependencies: ["Networks"]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Collectives", "Datasets", "Engine", "MPI", "Models", "Networks", "Optimizers", "TensorFiles",
+      ]),
+    .executableTarget(
+      name: "swift-dp-train",
+      dependencies: [
+        "Training", "Yams", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .testTarget(name: "DeterminismTests", dependencies: ["Determinism", "CKernels"]),
+    // A program for `mpirun` that checks the binding and the collectives between real ranks.
+    .executableTarget(name: "mpi-conformance", dependencies: ["MPI", "Collectives"], path: "Tests/mpi-conformance"),
+    .testTarget(name: "MPITests", dependencies: ["MPI", "mpi-conformance"]),
+    .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "mpi-conformance"]),
+    .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
+    .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
+    .testTarget(name: "EngineTests", dependencies: ["Engine", "TensorFiles"]),
+    .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["swift-dp-train", "TensorFiles"]),
+  ],
+  cxxLanguageStandard: .cxx17
+)

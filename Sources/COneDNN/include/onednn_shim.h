@@ -1,0 +1,3 @@
+#ifndef ONEDNN_SHIM_H
+#define ONEDNN_SHIM_H
+#endif
