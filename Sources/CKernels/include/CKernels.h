@@ -3,5 +3,8 @@
 #define CKERNELS_H
 #include "add.h"
 #include "dispatch.h"
+#include "dropout.h"
+#include "environment.h"
+#include "loss.h"
 #include "philox.h"
 #endif

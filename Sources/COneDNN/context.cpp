@@ -1,0 +1,71 @@
+// The process's engine, each thread's stream and team, and what the library is.
+#include <dlfcn.h>
+
+#include "internal.hpp"
+
+namespace odn {
+
+static thread_local std::string last_error;
+
+void fail(const std::string &what) { last_error = what; }
+
+dnnl::engine &engine() {
+  static dnnl::engine instance(dnnl::engine::kind::cpu, 0);
+  return instance;
+}
+
+dnnl::stream &stream() {
+  static thread_local dnnl::stream instance(engine());
+  return instance;
+}
+
+}  // namespace odn
+
+const char *odn_last_error(void) { return odn::last_error.c_str(); }
+
+const char *odn_version(void) {
+  static const std::string text = [] {
+    const dnnl_version_t *version = dnnl_version();
+    return std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+  }();
+  return text.c_str();
+}
+
+const char *odn_instruction_set(void) {
+  switch (static_cast<int>(dnnl_get_effective_cpu_isa())) {
+    case dnnl_cpu_isa_all: return "all";
+    case dnnl_cpu_isa_sse41: return "SSE4.1";
+    case dnnl_cpu_isa_avx: return "AVX";
+    case dnnl_cpu_isa_avx2: return "AVX2";
+    case dnnl_cpu_isa_avx2_vnni: return "AVX2-VNNI";
+    case dnnl_cpu_isa_avx512_core: return "AVX-512";
+    case dnnl_cpu_isa_avx512_core_vnni: return "AVX-512-VNNI";
+    case dnnl_cpu_isa_avx512_core_bf16: return "AVX-512-BF16";
+    case dnnl_cpu_isa_avx512_core_amx: return "AVX-512-AMX";
+    default: {
+      static const std::string text = "0x" + [] {
+        char digits[16];
+        snprintf(digits, sizeof digits, "%x", static_cast<unsigned>(dnnl_get_effective_cpu_isa()));
+        return std::string(digits);
+      }();
+      return text.c_str();
+    }
+  }
+}
+
+// The OpenMP runtime is the one that oneDNN was built with; it is asked by name so that we need none of our own.
+template <typename Function>
+static Function openmp(const char *name) {
+  return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
+}
+
+void odn_set_threads(int threads) {
+  if (auto set = openmp<void (*)(int)>("omp_set_num_threads")) set(threads);
+  // Teams of another size than asked for would give other bits.
+  if (auto set = openmp<void (*)(int)>("omp_set_dynamic")) set(0);
+}
+
+int odn_threads(void) {
+  auto get = openmp<int (*)(void)>("omp_get_max_threads");
+  return get ? get() : 1;
+}

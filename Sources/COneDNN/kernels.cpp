@@ -1,0 +1,230 @@
+// One function for each kind of kernel.
+#include "internal.hpp"
+
+using namespace odn;
+using dnnl::algorithm;
+using dnnl::memory;
+using dnnl::prop_kind;
+
+#define ODN_KERNEL(...) return guarded<odn_kernel *>(nullptr, [&]() -> odn_kernel * { __VA_ARGS__ })
+
+odn_kernel *odn_convolution_forward(
+    odn_mode mode, const odn_layout *src, const odn_layout *weights, const odn_layout *bias, const odn_layout *dst,
+    const odn_window *window, int relu) {
+  ODN_KERNEL({
+    const auto stride = pair(window->stride), padding = pair(window->padding);
+    using Forward = dnnl::convolution_forward;
+    const auto kind = forward_kind(mode);
+    const auto direct = algorithm::convolution_direct;
+    if (bias)
+      return kernel(describe<Forward>(
+          attributes(relu), kind, direct, src->desc, weights->desc, bias->desc, dst->desc, stride, padding, padding));
+    return kernel(describe<Forward>(
+        attributes(relu), kind, direct, src->desc, weights->desc, dst->desc, stride, padding, padding));
+  });
+}
+
+/// The forward convolution that a backward one names as its hint; only its geometry matters.
+static dnnl::convolution_forward::primitive_desc forward_hint(
+    const odn_layout *src, const odn_layout *weights, const odn_layout *dst, const odn_window *window) {
+  return describe<dnnl::convolution_forward>(
+      attributes(), prop_kind::forward_training, algorithm::convolution_direct, any_like(src), any_like(weights),
+      any_like(dst), pair(window->stride), pair(window->padding), pair(window->padding));
+}
+
+odn_kernel *odn_convolution_backward_data(
+    const odn_layout *diff_src, const odn_layout *weights, const odn_layout *diff_dst, const odn_window *window) {
+  ODN_KERNEL({
+    const auto stride = pair(window->stride), padding = pair(window->padding);
+    return kernel(describe_backward<dnnl::convolution_backward_data>(
+        attributes(), forward_hint(diff_src, weights, diff_dst, window), algorithm::convolution_direct, diff_src->desc,
+        weights->desc, diff_dst->desc, stride, padding, padding));
+  });
+}
+
+odn_kernel *odn_convolution_backward_weights(
+    const odn_layout *src, const odn_layout *diff_weights, const odn_layout *diff_bias, const odn_layout *diff_dst,
+    const odn_window *window) {
+  ODN_KERNEL({
+    const auto stride = pair(window->stride), padding = pair(window->padding);
+    const auto hint = forward_hint(src, diff_weights, diff_dst, window);
+    using Backward = dnnl::convolution_backward_weights;
+    const auto direct = algorithm::convolution_direct;
+    if (diff_bias)
+      return kernel(describe_backward<Backward>(
+          attributes(), hint, direct, src->desc, diff_weights->desc, diff_bias->desc, diff_dst->desc, stride, padding,
+          padding));
+    return kernel(describe_backward<Backward>(
+        attributes(), hint, direct, src->desc, diff_weights->desc, diff_dst->desc, stride, padding, padding));
+  });
+}
+
+odn_kernel *odn_inner_product_forward(
+    odn_mode mode, const odn_layout *src, const odn_layout *weights, const odn_layout *bias, const odn_layout *dst,
+    int relu) {
+  ODN_KERNEL({
+    using Forward = dnnl::inner_product_forward;
+    const auto kind = forward_kind(mode);
+    if (bias)
+      return kernel(
+          describe<Forward>(attributes(relu), kind, src->desc, weights->desc, bias->desc, dst->desc));
+    return kernel(describe<Forward>(attributes(relu), kind, src->desc, weights->desc, dst->desc));
+  });
+}
+
+static dnnl::inner_product_forward::primitive_desc product_hint(
+    const odn_layout *src, const odn_layout *weights, const odn_layout *dst) {
+  return describe<dnnl::inner_product_forward>(
+      attributes(), prop_kind::forward_training, any_like(src), any_like(weights), any_like(dst));
+}
+
+odn_kernel *odn_inner_product_backward_data(
+    const odn_layout *diff_src, const odn_layout *weights, const odn_layout *diff_dst) {
+  ODN_KERNEL({
+    return kernel(describe_backward<dnnl::inner_product_backward_data>(
+        attributes(), product_hint(diff_src, weights, diff_dst), diff_src->desc, weights->desc, diff_dst->desc));
+  });
+}
+
+odn_kernel *odn_inner_product_backward_weights(
+    const odn_layout *src, const odn_layout *diff_weights, const odn_layout *diff_bias, const odn_layout *diff_dst) {
+  ODN_KERNEL({
+    using Backward = dnnl::inner_product_backward_weights;
+    const auto hint = product_hint(src, diff_weights, diff_dst);
+    if (diff_bias)
+      return kernel(describe_backward<Backward>(
+          attributes(), hint, src->desc, diff_weights->desc, diff_bias->desc, diff_dst->desc));
+    return kernel(
+        describe_backward<Backward>(attributes(), hint, src->desc, diff_weights->desc, diff_dst->desc));
+  });
+}
+
+static algorithm pool_algorithm(odn_pool pool) {
+  return pool == ODN_POOL_MAX ? algorithm::pooling_max : algorithm::pooling_avg_include_padding;
+}
+
+static dnnl::pooling_forward::primitive_desc pool_forward(
+    prop_kind kind, odn_pool pool, const memory::desc &src, const memory::desc &dst, const odn_window *window) {
+  const auto stride = pair(window->stride), extent = pair(window->kernel), padding = pair(window->padding);
+#if DNNL_VERSION_MAJOR >= 3
+  const memory::dims dilation{0, 0};
+  return describe<dnnl::pooling_forward>(
+      attributes(), kind, pool_algorithm(pool), src, dst, stride, extent, dilation, padding, padding);
+#else
+  return describe<dnnl::pooling_forward>(
+      attributes(), kind, pool_algorithm(pool), src, dst, stride, extent, padding, padding);
+#endif
+}
+
+odn_kernel *odn_pool_forward(
+    odn_mode mode, odn_pool pool, const odn_layout *src, const odn_layout *dst, const odn_window *window) {
+  ODN_KERNEL({ return kernel(pool_forward(forward_kind(mode), pool, src->desc, dst->desc, window)); });
+}
+
+odn_kernel *odn_pool_backward(
+    odn_pool pool, const odn_layout *diff_src, const odn_layout *diff_dst, const odn_window *window) {
+  ODN_KERNEL({
+    // Forward and backward tensors share their layouts, so these two also describe the forward kernel.
+    const auto hint = pool_forward(prop_kind::forward_training, pool, diff_src->desc, diff_dst->desc, window);
+    const auto stride = pair(window->stride), extent = pair(window->kernel), padding = pair(window->padding);
+#if DNNL_VERSION_MAJOR >= 3
+    const memory::dims dilation{0, 0};
+    return kernel(describe_backward<dnnl::pooling_backward>(
+        attributes(), hint, pool_algorithm(pool), diff_src->desc, diff_dst->desc, stride, extent, dilation, padding,
+        padding));
+#else
+    return kernel(describe_backward<dnnl::pooling_backward>(
+        attributes(), hint, pool_algorithm(pool), diff_src->desc, diff_dst->desc, stride, extent, padding, padding));
+#endif
+  });
+}
+
+static dnnl::batch_normalization_forward::primitive_desc batch_norm_forward(
+    prop_kind kind, const memory::desc &src, float epsilon) {
+  using dnnl::normalization_flags;
+  auto flags = normalization_flags::use_scale | normalization_flags::use_shift;
+  if (kind == prop_kind::forward_inference) flags = flags | normalization_flags::use_global_stats;
+#if DNNL_VERSION_MAJOR >= 3
+  return describe<dnnl::batch_normalization_forward>(attributes(), kind, src, src, epsilon, flags);
+#else
+  return describe<dnnl::batch_normalization_forward>(attributes(), kind, src, epsilon, flags);
+#endif
+}
+
+odn_kernel *odn_batch_norm_forward(odn_mode mode, const odn_layout *src, float epsilon) {
+  ODN_KERNEL({ return kernel(batch_norm_forward(forward_kind(mode), src->desc, epsilon)); });
+}
+
+odn_kernel *odn_batch_norm_backward(const odn_layout *src, const odn_layout *diff, float epsilon) {
+  ODN_KERNEL({
+    using dnnl::normalization_flags;
+    const auto hint = batch_norm_forward(prop_kind::forward_training, src->desc, epsilon);
+    const auto flags = normalization_flags::use_scale | normalization_flags::use_shift;
+#if DNNL_VERSION_MAJOR >= 3
+    return kernel(describe_backward<dnnl::batch_normalization_backward>(
+        attributes(), hint, prop_kind::backward, diff->desc, diff->desc, src->desc, epsilon, flags));
+#else
+    return kernel(describe_backward<dnnl::batch_normalization_backward>(
+        attributes(), hint, prop_kind::backward, diff->desc, src->desc, epsilon, flags));
+#endif
+  });
+}
+
+static dnnl::eltwise_forward::primitive_desc relu_forward(prop_kind kind, const memory::desc &desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return describe<dnnl::eltwise_forward>(attributes(), kind, algorithm::eltwise_relu, desc, desc, 0.f, 0.f);
+#else
+  return describe<dnnl::eltwise_forward>(attributes(), kind, algorithm::eltwise_relu, desc, 0.f, 0.f);
+#endif
+}
+
+odn_kernel *odn_relu_forward(odn_mode mode, const odn_layout *layout) {
+  ODN_KERNEL({ return kernel(relu_forward(forward_kind(mode), layout->desc)); });
+}
+
+odn_kernel *odn_relu_backward(const odn_layout *dst, const odn_layout *diff) {
+  ODN_KERNEL({
+    const auto hint = relu_forward(prop_kind::forward_training, dst->desc);
+    const auto from_result = algorithm::eltwise_relu_use_dst_for_bwd;
+#if DNNL_VERSION_MAJOR >= 3
+    const auto forward = describe<dnnl::eltwise_forward>(
+        attributes(), prop_kind::forward_training, from_result, dst->desc, dst->desc, 0.f, 0.f);
+    return kernel(describe_backward<dnnl::eltwise_backward>(
+        attributes(), forward, from_result, diff->desc, diff->desc, dst->desc, 0.f, 0.f));
+#else
+    return kernel(describe_backward<dnnl::eltwise_backward>(
+        attributes(), hint, from_result, diff->desc, dst->desc, 0.f, 0.f));
+#endif
+  });
+}
+
+odn_kernel *odn_add(const odn_layout *src, const odn_layout *src_1, const odn_layout *dst) {
+  ODN_KERNEL({
+    return kernel(
+        describe<dnnl::binary>(attributes(), algorithm::binary_add, src->desc, src_1->desc, dst->desc));
+  });
+}
+
+odn_kernel *odn_concatenate(int count, const odn_layout *const *src, const odn_layout *dst) {
+  ODN_KERNEL({
+    std::vector<memory::desc> sources;
+    for (int i = 0; i < count; ++i) sources.push_back(src[i]->desc);
+    using Description = dnnl::concat::primitive_desc;
+#if DNNL_VERSION_MAJOR >= 3
+    return kernel(dst ? Description(engine(), dst->desc, 1, sources, attributes())
+                      : Description(engine(), 1, sources, attributes()));
+#else
+    return kernel(dst ? Description(dst->desc, 1, sources, engine(), attributes())
+                      : Description(1, sources, engine(), attributes()));
+#endif
+  });
+}
+
+odn_kernel *odn_reorder(const odn_layout *src, const odn_layout *dst) {
+  ODN_KERNEL({
+    auto *result =
+        kernel(dnnl::reorder::primitive_desc(engine(), src->desc, engine(), dst->desc, attributes()));
+    result->is_reorder = true;
+    return result;
+  });
+}

@@ -1,0 +1,93 @@
+#include <sstream>
+
+#include "internal.hpp"
+
+using dnnl::memory;
+
+static odn_layout *made(memory::desc desc) { return new odn_layout{std::move(desc)}; }
+
+odn_layout *odn_layout_plain(int rank, const int64_t *extents) {
+  return odn::guarded<odn_layout *>(nullptr, [&] {
+    memory::dims dims(extents, extents + rank), strides(rank);
+    int64_t stride = 1;
+    for (int axis = rank - 1; axis >= 0; --axis) {
+      strides[axis] = stride;
+      stride *= dims[axis];
+    }
+    return made(memory::desc(dims, memory::data_type::f32, strides));
+  });
+}
+
+odn_layout *odn_layout_any(int rank, const int64_t *extents) {
+  return odn::guarded<odn_layout *>(nullptr, [&] {
+    return made(memory::desc(
+        memory::dims(extents, extents + rank), memory::data_type::f32, memory::format_tag::any));
+  });
+}
+
+static int rank_of(const odn_layout *layout) {
+#if DNNL_VERSION_MAJOR >= 3
+  return layout->desc.get_ndims();
+#else
+  return layout->desc.data.ndims;
+#endif
+}
+
+odn_layout *odn_layout_part(const odn_layout *whole, const int64_t *extents, const int64_t *offsets) {
+  return odn::guarded<odn_layout *>(nullptr, [&]() -> odn_layout * {
+    int rank = rank_of(whole);
+    auto part = whole->desc.submemory_desc(
+        memory::dims(extents, extents + rank), memory::dims(offsets, offsets + rank), true);
+    if (!part) {
+      odn::fail("the layout has no such part");
+      return nullptr;
+    }
+    return made(part);
+  });
+}
+
+odn_layout *odn_layout_copy(const odn_layout *layout) { return new odn_layout(*layout); }
+
+void odn_layout_free(odn_layout *layout) { delete layout; }
+
+int odn_layout_equal(const odn_layout *a, const odn_layout *b) { return a->desc == b->desc; }
+
+size_t odn_layout_bytes(const odn_layout *layout) { return layout->desc.get_size(); }
+
+int odn_layout_is_blocked(const odn_layout *layout) {
+#if DNNL_VERSION_MAJOR >= 3
+  return layout->desc.get_format_kind() == memory::format_kind::blocked;
+#else
+  return layout->desc.data.format_kind == dnnl_blocked;
+#endif
+}
+
+const char *odn_layout_text(const odn_layout *layout) {
+  static thread_local std::string text;
+  if (!odn_layout_is_blocked(layout)) return "opaque";
+  const int rank = rank_of(layout);
+#if DNNL_VERSION_MAJOR >= 3
+  auto strides = layout->desc.get_strides();
+  auto blocks = layout->desc.get_inner_blks();
+  auto indices = layout->desc.get_inner_idxs();
+  const int inner = layout->desc.get_inner_nblks();
+#else
+  const auto &blocking = layout->desc.data.format_desc.blocking;
+  const auto &strides = blocking.strides;
+  const auto &blocks = blocking.inner_blks;
+  const auto &indices = blocking.inner_idxs;
+  const int inner = blocking.inner_nblks;
+#endif
+  // Axes from the outermost to the innermost; a capital letter is an axis that is also cut into inner blocks.
+  std::vector<int> order(rank);
+  std::vector<bool> cut(rank, false);
+  for (int axis = 0; axis < rank; ++axis) order[axis] = axis;
+  for (int block = 0; block < inner; ++block) cut[indices[block]] = true;
+  for (int i = 1; i < rank; ++i)
+    for (int j = i; j > 0 && strides[order[j - 1]] < strides[order[j]]; --j) std::swap(order[j - 1], order[j]);
+  std::ostringstream out;
+  for (int axis : order) out << static_cast<char>((cut[axis] ? 'A' : 'a') + axis);
+  for (int block = 0; block < inner; ++block) out << blocks[block] << static_cast<char>('a' + indices[block]);
+  text = out.str();
+  return text.c_str();
+}
