@@ -14,7 +14,7 @@ extension Graph {
   /// The forward layers in order, with what each costs.
   public func layers() -> [LayerSummary] {
     nodes.compactMap { node in
-      guard let output = node.outputs.first, node.operation != .input else { return nil }
+      guard let output = node.outputs.first, !node.inputs.isEmpty else { return nil }
       let shape = Array(self[output].shape.dropFirst())
       let own = node.parameters.map { parameters[$0] }
       var multiplyAdds = 0

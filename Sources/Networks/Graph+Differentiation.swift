@@ -7,9 +7,20 @@ extension Graph {
   /// that communication can start early. Nothing is computed that no parameter needs: the first layer has no
   /// backward-data.
   public func training(labelSmoothing: Float = 0) -> Graph {
-    var adjoint = Adjoint(graph: self)
-    adjoint.run(labelSmoothing: labelSmoothing)
+    var adjoint = Adjoint(graph: self, includingInputs: false)
+    let gradient = adjoint.graph.makeValue(self[logits].shape, gradientOf: logits)
+    adjoint.graph.append(
+      .softmaxCrossEntropy(labelSmoothing: labelSmoothing), name: "loss", inputs: [logits], outputs: [gradient])
+    adjoint.run(from: logits, gradient)
     return adjoint.graph
+  }
+
+  /// The gradients of Σ(output · seed) by every value behind `output`, inputs included; `seed` is one more input.
+  package func differentiated(from output: ValueID) -> (graph: Graph, seed: ValueID, gradients: [ValueID: ValueID]) {
+    var adjoint = Adjoint(graph: self, includingInputs: true)
+    let seed = adjoint.graph.makeInput(self[output].shape, gradientOf: output)
+    adjoint.run(from: output, seed)
+    return (adjoint.graph, seed, adjoint.gradients)
   }
 
   /// The graph of evaluation: batch norm by running statistics, no dropout, loss and correct answers.
@@ -41,23 +52,21 @@ extension Graph {
 private struct Adjoint {
   var graph: Graph
   private let forward: [Graph.Node]
-  private var gradients: [Graph.ValueID: Graph.ValueID] = [:]
+  private(set) var gradients: [Graph.ValueID: Graph.ValueID] = [:]
   /// Forward values that depend on a trained parameter; only these need a gradient.
   private var needsGradient: Set<Graph.ValueID> = []
 
-  init(graph: Graph) {
+  init(graph: Graph, includingInputs: Bool) {
     self.graph = graph
     forward = graph.nodes
+    if includingInputs { needsGradient.formUnion(graph.inputs) }
     for node in forward where !node.parameters.isEmpty || node.inputs.contains(where: needsGradient.contains) {
       needsGradient.formUnion(node.outputs)
     }
   }
 
-  mutating func run(labelSmoothing: Float) {
-    let gradient = graph.makeValue(graph[graph.logits].shape, gradientOf: graph.logits)
-    graph.append(
-      .softmaxCrossEntropy(labelSmoothing: labelSmoothing), name: "loss", inputs: [graph.logits], outputs: [gradient])
-    gradients[graph.logits] = gradient
+  mutating func run(from output: Graph.ValueID, _ gradient: Graph.ValueID) {
+    gradients[output] = gradient
     for node in forward.reversed() {
       // A value that the logits do not depend on has no gradient, nor have the parameters behind it.
       guard let output = node.outputs.first, let dy = gradients[output] else { continue }

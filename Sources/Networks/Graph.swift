@@ -41,16 +41,24 @@ public struct Graph: Sendable {
   public internal(set) var values: [Value] = []
   public internal(set) var nodes: [Node] = []
   public internal(set) var parameters: [Parameter] = []
-  public internal(set) var input = ValueID(0)
+  /// External tensors in order; the first is the images.
+  public internal(set) var inputs: [ValueID] = []
   /// What the traced function returned: [samples, classes].
   public internal(set) var logits = ValueID(0)
 
   public subscript(_ value: ValueID) -> Value { values[value.index] }
 
-  public var batchSize: Int { self[input].shape[0] }
+  public var batchSize: Int { self[inputs[0]].shape[0] }
 
   /// Parameters in the order in which the backward pass makes their gradients final; empty before differentiation.
   public var finishingOrder: [Int] { nodes.flatMap(\.finishes) }
+
+  mutating func makeInput(_ shape: [Int], gradientOf: ValueID? = nil) -> ValueID {
+    let value = makeValue(shape, gradientOf: gradientOf)
+    append(.input(index: inputs.count), name: "input", inputs: [], outputs: [value])
+    inputs.append(value)
+    return value
+  }
 
   mutating func makeValue(_ shape: [Int], _ kind: Value.Kind = .activation, gradientOf: ValueID? = nil) -> ValueID {
     values.append(Value(shape: shape, kind: kind, gradientOf: gradientOf))

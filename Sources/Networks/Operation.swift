@@ -4,8 +4,8 @@
 /// parameters names them in the order given here.
 public enum Operation: Sendable, Hashable {
   // Forward. Inputs → outputs.
-  /// The images of a batch: no inputs.
-  case input
+  /// External memory number `index`, row-major: the images of a batch are number 0.
+  case input(index: Int)
   /// x → y; parameters weight, and bias if it has one.
   case convolution(Window, groups: Int, hasBias: Bool)
   /// x → y = x·weightᵀ (+ bias); parameters weight [out, in], and bias if it has one.

@@ -1,21 +1,20 @@
 /// A tensor of a model while it is traced: a shape and a place in the graph, no numbers.
 public struct SymbolicTensor {
   public let shape: [Int]
-  let value: Graph.ValueID
+  package let value: Graph.ValueID
   let trace: Trace
 }
 
 /// The graph under construction, shared by all symbolic tensors of one trace.
-final class Trace {
-  var graph = Graph()
+package final class Trace {
+  package internal(set) var graph = Graph()
   private var layerNames: Set<String> = []
   private var counters: [String: Int] = [:]
 
-  func input(_ shape: [Int]) -> SymbolicTensor {
-    let value = graph.makeValue(shape)
-    graph.input = value
-    graph.append(.input, name: "input", inputs: [], outputs: [value])
-    return SymbolicTensor(shape: shape, value: value, trace: self)
+  package init() {}
+
+  package func input(_ shape: [Int]) -> SymbolicTensor {
+    SymbolicTensor(shape: shape, value: graph.makeInput(shape), trace: self)
   }
 
   func claim(_ name: String) -> String {

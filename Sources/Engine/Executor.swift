@@ -1,0 +1,136 @@
+import CKernels
+import COneDNN
+import Foundation
+import Networks
+
+/// Computes losses and gradients of the shards that a rank hosts, several side by side.
+///
+/// Everything that a step needs is made here: a program for each shard batch size on each worker, one arena a worker.
+/// Nothing is kept between calls; parameters come in as a flat vector, gradients go out as one for each shard.
+public final class Executor {
+  public struct Configuration: Sendable {
+    public var network: Network
+    public var labelSmoothing: Float = 0
+    /// The distinct sizes of batches that shards (or their micro-batches) run, none zero. At least one.
+    public var trainingBatchSizes: [Int]
+    /// Distinct sizes of evaluation blocks; may be empty.
+    public var evaluationBatchSizes: [Int] = []
+    /// Shards that run at once.
+    public var workers = 1
+    public var threadsPerShard = 1
+    /// Of dropout.
+    public var seed: UInt64 = 0
+
+    public init(network: Network, trainingBatchSizes: [Int]) {
+      self.network = network
+      self.trainingBatchSizes = trainingBatchSizes
+    }
+  }
+
+  /// One shard's part of a step.
+  public struct ShardWork: @unchecked Sendable {  // The caller keeps the memory alive and untouched during the call.
+    /// Row-major [count, channels, height, width]; `count` may be zero.
+    public var images: UnsafePointer<Float>
+    public var labels: UnsafePointer<Int32>
+    public var sampleIDs: UnsafePointer<UInt32>
+    /// The sizes of the shard's micro-batches, in order; none is zero, and a shard without samples has none.
+    public var batches: [Int]
+    /// Receives Σ over the samples ÷ `globalBatch`, a flat vector.
+    public var gradients: UnsafeMutablePointer<Float>
+    public var globalBatch: Int
+    public var epoch: Int
+    public var step: Int
+
+    public init(
+      images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, sampleIDs: UnsafePointer<UInt32>, batches: [Int],
+      gradients: UnsafeMutablePointer<Float>, globalBatch: Int, epoch: Int, step: Int
+    ) {
+      (self.images, self.labels, self.sampleIDs, self.batches) = (images, labels, sampleIDs, batches)
+      (self.gradients, self.globalBatch, self.epoch, self.step) = (gradients, globalBatch, epoch, step)
+    }
+  }
+
+  public let configuration: Configuration
+  public let parameterLayout: ParameterLayout
+  /// The plans as text, one line an instruction: what a plan's digest is made of and `models show --plan` prints.
+  public let planText: String
+  /// Bytes of one worker's arena.
+  public let arenaBytes: Int
+  private let pool: WorkerPool
+  private let workers: [Worker]
+
+  public init(_ configuration: Configuration) throws {
+    precondition(!configuration.trainingBatchSizes.isEmpty && configuration.trainingBatchSizes.allSatisfy { $0 > 0 })
+    self.configuration = configuration
+    let pool = WorkerPool(count: configuration.workers, threadsPerWorker: configuration.threadsPerShard)
+    self.pool = pool
+
+    // Parameter layouts are chosen by the largest batch (numerics contract, rule 8).
+    let training = Set(configuration.trainingBatchSizes).sorted(by: >)
+    let evaluation = Set(configuration.evaluationBatchSizes).sorted(by: >)
+    let chosen = Box<ParameterLayout>()
+    try pool.run(jobs: 1) { _, _ in
+      let graph = configuration.network.traced(batchSize: training[0])
+      chosen.value = try Planner.parameterLayout(for: graph.training(labelSmoothing: configuration.labelSmoothing))
+    }
+    guard let layout = chosen.value else { preconditionFailure("a job that did not run") }
+    parameterLayout = layout
+
+    let workers = (0..<configuration.workers).map { _ in Worker() }
+    self.workers = workers
+    try pool.run(jobs: workers.count) { worker, _ in
+      try workers[worker].prepare(configuration, layout, training: training, evaluation: evaluation)
+    }
+    planText = workers[0].planText
+    arenaBytes = workers[0].arenaBytes
+  }
+
+  /// Runs each shard's batches and leaves its gradients and its contribution to running statistics where it says.
+  /// - Returns: the sums of each shard, in the order given.
+  public func computeGradients(parameters: UnsafePointer<Float>, _ shards: [ShardWork]) throws -> [LossSums] {
+    let parameters = Shared(parameters)
+    let count = parameterLayout.count
+    let results = Shared(UnsafeMutablePointer<LossSums>.allocate(capacity: max(shards.count, 1)))
+    defer { results.pointer.deallocate() }
+    try pool.run(jobs: shards.count) { [workers] worker, shard in
+      let sums = try workers[worker].computeGradients(parameters.pointer, shards[shard], count: count)
+      (results.pointer + shard).initialize(to: sums)
+    }
+    return Array(UnsafeBufferPointer(start: results.pointer, count: shards.count))
+  }
+
+  /// Evaluates blocks of samples, several at once.
+  /// - Parameter fill: writes the images and labels of a block into memory of the worker, on its thread.
+  /// - Returns: the sums of each block, in the order given.
+  public func evaluate(
+    parameters: UnsafePointer<Float>, blocks: [Range<Int>],
+    fill: @escaping @Sendable (Range<Int>, _ images: UnsafeMutablePointer<Float>, _ labels: UnsafeMutablePointer<Int32>)
+      throws -> Void
+  ) throws -> [LossSums] {
+    let parameters = Shared(parameters)
+    let results = Shared(UnsafeMutablePointer<LossSums>.allocate(capacity: max(blocks.count, 1)))
+    defer { results.pointer.deallocate() }
+    try pool.run(jobs: blocks.count) { [workers] worker, block in
+      let sums = try workers[worker].evaluate(parameters.pointer, blocks[block], fill)
+      (results.pointer + block).initialize(to: sums)
+    }
+    return Array(UnsafeBufferPointer(start: results.pointer, count: blocks.count))
+  }
+
+  /// Starts to measure each instruction of the first worker's training programs.
+  public func startProfile() { workers[0].startProfile() }
+
+  /// Milliseconds since `startProfile`, by operation and layer, in the order of execution of the largest program.
+  public func profile() -> [(operation: String, layer: String, milliseconds: Double)] { workers[0].profile() }
+}
+
+/// A pointer that crosses to the workers, which finish with it before the call that lent it returns.
+private struct Shared<Pointee>: @unchecked Sendable {
+  let pointer: Pointee
+  init(_ pointer: Pointee) { self.pointer = pointer }
+}
+
+/// A value made on a worker and read after the pool has waited for it.
+private final class Box<Value>: @unchecked Sendable {
+  var value: Value?
+}

@@ -1,0 +1,229 @@
+import COneDNN
+import Networks
+
+/// One rule for each operation.
+extension Planner {
+  mutating func add(_ node: Graph.Node) throws {
+    switch node.operation {
+    case .input(let index): alias(node.outputs[0], try .plain(graph[node.outputs[0]].shape), .external(index))
+    case .convolution(let window, let groups, let hasBias): try addConvolution(node, window, groups, hasBias)
+    case .convolutionBackwardData(let window, let groups): try addConvolutionBackwardData(node, window, groups)
+    case .convolutionBackwardWeights(let window, let groups, let hasBias):
+      try addConvolutionBackwardWeights(node, window, groups, hasBias)
+    case .innerProduct(let hasBias): try addInnerProduct(node, hasBias)
+    case .innerProductBackwardData: try addInnerProductBackwardData(node)
+    case .innerProductBackwardWeights(let hasBias): try addInnerProductBackwardWeights(node, hasBias)
+    case .maxPool(let window): try addPool(node, ODN_POOL_MAX, window)
+    case .averagePool(let window): try addPool(node, ODN_POOL_AVERAGE, window)
+    case .globalAveragePool: try addPool(node, ODN_POOL_AVERAGE, wholeImage(node.inputs[0]))
+    case .maxPoolBackward(let window): try addPoolBackward(node, ODN_POOL_MAX, window)
+    case .averagePoolBackward(let window): try addPoolBackward(node, ODN_POOL_AVERAGE, window)
+    case .globalAveragePoolBackward: try addPoolBackward(node, ODN_POOL_AVERAGE, wholeImage(node.outputs[0]))
+    case .batchNorm(let epsilon): try addBatchNorm(node, epsilon)
+    case .batchNormInference(let epsilon): try addBatchNormInference(node, epsilon)
+    case .batchNormBackward(let epsilon): try addBatchNormBackward(node, epsilon)
+    case .batchNormStatistics: addBatchNormStatistics(node)
+    case .relu: try addRelu(node)
+    case .reluBackward: try addReluBackward(node)
+    case .dropout(let probability), .dropoutBackward(let probability): try addDropout(node, probability)
+    case .add: try addSum(node)
+    case .concatenate: try addConcatenation(node)
+    case .sliceChannels(let offset): try addSlice(node, offset)
+    case .reshape: try addReshape(node)
+    case .softmaxCrossEntropy(let smoothing): try addLoss(node, smoothing, gradient: node.outputs[0])
+    case .softmaxCrossEntropyLoss: try addLoss(node, 0, gradient: nil)
+    }
+  }
+
+  var mode: odn_mode { isTraining ? ODN_TRAINING : ODN_INFERENCE }
+
+  private func wholeImage(_ value: Graph.ValueID) -> Operation.Window {
+    Operation.Window(kernel: Array(graph[value].shape[2...]), stride: [1, 1], padding: [0, 0])
+  }
+
+  // MARK: pooling
+
+  private mutating func addPool(_ node: Graph.Node, _ pool: odn_pool, _ window: Operation.Window) throws {
+    let source = layout(node.inputs[0])
+    let any = try Layout.any(graph[node.outputs[0]].shape)
+    var geometry = odn_window(window)
+    let kernel = try Kernel(odn_pool_forward(mode, pool, source.pointer, any.pointer, &geometry), "pool")
+    let result = try kernel.layout(ODN_DST)
+    var bindings = [(ODN_SRC, location(node.inputs[0])), (ODN_DST, make(node.outputs[0], result))]
+    if node.outputs.count > 1 {
+      let workspace = try kernel.layout(ODN_WORKSPACE)
+      let place = make(node.outputs[1], workspace)
+      if workspace.bytes > 0 { bindings.append((ODN_WORKSPACE, place)) }
+    }
+    try emit(kernel, bindings, [source, result])
+  }
+
+  private mutating func addPoolBackward(_ node: Graph.Node, _ pool: odn_pool, _ window: Operation.Window) throws {
+    // dy has the layout of the forward result, dx that of the forward input.
+    let dy = layoutOfOrigin(node.inputs[0])
+    let dx = layoutOfOrigin(node.outputs[0])
+    var geometry = odn_window(window)
+    let kernel = try Kernel(odn_pool_backward(pool, dx.pointer, dy.pointer, &geometry), "pool backward")
+    var bindings = [(ODN_DIFF_DST, try fetch(node.inputs[0], as: dy)), (ODN_DIFF_SRC, make(node.outputs[0], dx))]
+    if node.inputs.count > 1, try kernel.layout(ODN_WORKSPACE).bytes > 0 {
+      bindings.append((ODN_WORKSPACE, location(node.inputs[1])))
+    }
+    try emit(kernel, bindings, [dx, dy])
+  }
+
+  /// The layout of the forward value of which this is the gradient.
+  func layoutOfOrigin(_ gradient: Graph.ValueID) -> Layout {
+    guard let origin = graph[gradient].gradientOf else { preconditionFailure("value \(gradient.index) is no gradient") }
+    return layout(origin)
+  }
+
+  // MARK: batch normalisation
+
+  private mutating func addBatchNorm(_ node: Graph.Node, _ epsilon: Float) throws {
+    let source = layout(node.inputs[0])
+    let kernel = try Kernel(odn_batch_norm_forward(ODN_TRAINING, source.pointer, epsilon), "batch norm")
+    let channels = try Layout.plain(graph[node.outputs[1]].shape)
+    try emit(
+      kernel,
+      [
+        (ODN_SRC, location(node.inputs[0])), (ODN_DST, make(node.outputs[0], source)),
+        (ODN_MEAN, make(node.outputs[1], channels)), (ODN_VARIANCE, make(node.outputs[2], channels)),
+        (ODN_SCALE, parameterLocation(node.parameters[0])), (ODN_SHIFT, parameterLocation(node.parameters[1])),
+      ], [source])
+  }
+
+  private mutating func addBatchNormInference(_ node: Graph.Node, _ epsilon: Float) throws {
+    let source = layout(node.inputs[0])
+    let kernel = try Kernel(odn_batch_norm_forward(ODN_INFERENCE, source.pointer, epsilon), "batch norm")
+    let input = location(node.inputs[0])
+    try emit(
+      kernel,
+      [
+        (ODN_SRC, input), (ODN_DST, make(node.outputs[0], source, inPlaceOf: input)),
+        (ODN_SCALE, parameterLocation(node.parameters[0])), (ODN_SHIFT, parameterLocation(node.parameters[1])),
+        (ODN_MEAN, parameterLocation(node.parameters[2])), (ODN_VARIANCE, parameterLocation(node.parameters[3])),
+      ], [source])
+  }
+
+  private mutating func addBatchNormBackward(_ node: Graph.Node, _ epsilon: Float) throws {
+    let x = layout(node.inputs[0])
+    let kernel = try Kernel(odn_batch_norm_backward(x.pointer, x.pointer, epsilon), "batch norm backward")
+    let dy = try fetch(node.inputs[3], as: x)
+    try emit(
+      kernel,
+      [
+        (ODN_SRC, location(node.inputs[0])), (ODN_MEAN, location(node.inputs[1])),
+        (ODN_VARIANCE, location(node.inputs[2])), (ODN_DIFF_DST, dy),
+        (ODN_DIFF_SRC, make(node.outputs[0], x, inPlaceOf: dy)), (ODN_SCALE, parameterLocation(node.parameters[0])),
+        (ODN_SHIFT, parameterLocation(node.parameters[1])),
+        (ODN_DIFF_SCALE, gradientLocation(node.parameters[0])), (ODN_DIFF_SHIFT, gradientLocation(node.parameters[1])),
+      ], [x])
+  }
+
+  private mutating func addBatchNormStatistics(_ node: Graph.Node) {
+    let forward = graph.nodes.first { $0.outputs.contains(node.inputs[0]) }
+    guard let forward else { preconditionFailure("statistics without a batch norm") }
+    let shape = graph[forward.inputs[0]].shape
+    emit(
+      .statistics(
+        mean: location(node.inputs[0]), variance: location(node.inputs[1]),
+        toMean: gradientLocation(node.parameters[2]), toVariance: gradientLocation(node.parameters[3]),
+        channels: shape[1], samples: shape[0] * shape[2] * shape[3]), "")
+  }
+
+  // MARK: element-wise
+
+  private mutating func addRelu(_ node: Graph.Node) throws {
+    let source = layout(node.inputs[0])
+    let input = location(node.inputs[0])
+    let kernel = try Kernel(odn_relu_forward(mode, source.pointer), "ReLU")
+    try emit(kernel, [(ODN_SRC, input), (ODN_DST, make(node.outputs[0], source, inPlaceOf: input))], [source])
+  }
+
+  private mutating func addReluBackward(_ node: Graph.Node) throws {
+    let y = layout(node.inputs[0])
+    let dy = try fetch(node.inputs[1], as: y)
+    let kernel = try Kernel(odn_relu_backward(y.pointer, y.pointer), "ReLU backward")
+    try emit(
+      kernel,
+      [(ODN_DST, location(node.inputs[0])), (ODN_DIFF_DST, dy), (ODN_DIFF_SRC, make(node.outputs[0], y, inPlaceOf: dy))],
+      [y])
+  }
+
+  private mutating func addDropout(_ node: Graph.Node, _ probability: Float) throws {
+    // Elements are numbered in the standard layout, so that is how they must lie.
+    let shape = graph[node.inputs[0]].shape
+    let plain = try Layout.plain(shape)
+    let source = try fetch(node.inputs[0], as: plain)
+    emit(
+      .dropout(
+        source: source, destination: make(node.outputs[0], plain, inPlaceOf: source), samples: shape[0],
+        features: shape[1...].reduce(1, *), layer: node.name, probability: probability), plain.text)
+  }
+
+  private mutating func addSum(_ node: Graph.Node) throws {
+    let first = layout(node.inputs[0])
+    let a = location(node.inputs[0])
+    let b = try fetch(node.inputs[1], as: first)
+    let kernel = try Kernel(odn_add(first.pointer, first.pointer, first.pointer), "add")
+    try emit(kernel, [(ODN_SRC, a), (ODN_SRC_1, b), (ODN_DST, make(node.outputs[0], first, inPlaceOf: a))], [first])
+  }
+
+  // MARK: shapes
+
+  private mutating func addConcatenation(_ node: Graph.Node) throws {
+    let sources = node.inputs.map { layout($0) }
+    let kernel = try Kernel(
+      odn_concatenate(Int32(sources.count), sources.map { OpaquePointer?($0.pointer) }, nil), "concatenate")
+    let result = try kernel.layout(ODN_DST)
+    let inputs = node.inputs.enumerated().map { index, value in
+      (Kernel.Argument(ODN_MULTIPLE_SRC.rawValue + UInt32(index)), location(value))
+    }
+    try emit(kernel, inputs + [(ODN_DST, make(node.outputs[0], result))], sources + [result])
+  }
+
+  private mutating func addSlice(_ node: Graph.Node, _ offset: Int) throws {
+    let shape = graph[node.outputs[0]].shape
+    let offsets = [0, offset, 0, 0]
+    let result = layoutOfOrigin(node.outputs[0])
+    var whole = layout(node.inputs[0])
+    var source = location(node.inputs[0])
+    if whole.part(shape, at: offsets) == nil {
+      // Blocks of channels do not end where the slice does.
+      let plain = try Layout.plain(graph[node.inputs[0]].shape)
+      source = try fetch(node.inputs[0], as: plain)
+      whole = plain
+    }
+    guard let part = whole.part(shape, at: offsets) else { throw EngineError.last("channels from \(offset)") }
+    try emitReorder(source, part, make(node.outputs[0], result), result)
+  }
+
+  private mutating func addReshape(_ node: Graph.Node) throws {
+    let from = try Layout.plain(graph[node.inputs[0]].shape)
+    let to = try Layout.plain(graph[node.outputs[0]].shape)
+    if layout(node.inputs[0]) == from {
+      alias(node.outputs[0], to, location(node.inputs[0]))
+    } else {
+      try emitReorder(location(node.inputs[0]), layout(node.inputs[0]), make(node.outputs[0], to), from)
+    }
+  }
+
+  // MARK: loss
+
+  private mutating func addLoss(_ node: Graph.Node, _ smoothing: Float, gradient: Graph.ValueID?) throws {
+    let shape = graph[node.inputs[0]].shape
+    let plain = try Layout.plain(shape)
+    let logits = try fetch(node.inputs[0], as: plain)
+    emit(
+      .loss(
+        logits: logits, gradient: gradient.map { make($0, plain, inPlaceOf: logits) }, samples: shape[0],
+        classes: shape[1], smoothing: Double(smoothing)), "")
+  }
+}
+
+extension odn_window {
+  init(_ window: Operation.Window) {
+    func pair(_ values: [Int]) -> (Int64, Int64) { (Int64(values[0]), Int64(values[1])) }
+    self.init(kernel: pair(window.kernel), stride: pair(window.stride), padding: pair(window.padding))
+  }
+}

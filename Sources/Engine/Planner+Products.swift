@@ -1,0 +1,166 @@
+import COneDNN
+import Networks
+
+/// The rules for convolutions and inner products, which have weights and take nearly all the time.
+extension Planner {
+  // MARK: convolution
+
+  /// The extents under which a kernel sees the weights: grouped convolutions have the groups as an axis of their own.
+  private func weightExtents(_ parameter: Int, _ groups: Int) -> [Int] {
+    let shape = graph.parameters[parameter].shape
+    return groups == 1 ? shape : [groups, shape[0] / groups] + shape[1...]
+  }
+
+  mutating func addConvolution(_ node: Graph.Node, _ window: Operation.Window, _ groups: Int, _ hasBias: Bool) throws {
+    let extents = weightExtents(node.parameters[0], groups)
+    let source = layout(node.inputs[0])
+    let anySource = try Layout.any(graph[node.inputs[0]].shape)
+    let anyResult = try Layout.any(graph[node.outputs[0]].shape)
+    let anyWeights = try Layout.any(extents)
+    let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
+    var geometry = odn_window(window)
+    let mode = mode
+    func candidate(_ source: Layout, _ weights: Layout) -> () throws -> Kernel {
+      {
+        try Kernel(
+          odn_convolution_forward(
+            mode, source.pointer, weights.pointer, bias?.pointer, anyResult.pointer, &geometry, 0), "convolution")
+      }
+    }
+    let known = knownLayout(node.parameters[0])
+    let kernel = try best(
+      (known.map { [candidate(source, $0), candidate(anySource, $0)] } ?? [])
+        + [candidate(source, anyWeights), candidate(anySource, anyWeights)])
+    let weights = try kernel.layout(ODN_WEIGHTS)
+    if known == nil {
+      // An optimizer needs to see elements; a layout that only its kernel knows is made from the plain one each step.
+      let own = weights.isBlocked ? weights : try Layout.plain(extents)
+      forms[node.parameters[0]] = ParameterLayout.Form(layout: own, extents: extents)
+    }
+    let result = try kernel.layout(ODN_DST)
+    var bindings = [
+      (ODN_SRC, try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))),
+      (
+        ODN_WEIGHTS,
+        try reordered(parameterLocation(node.parameters[0]), knownLayout(node.parameters[0]) ?? weights, to: weights)
+      ),
+    ]
+    bindings.append((ODN_DST, make(node.outputs[0], result)))
+    if hasBias { bindings.append((ODN_BIAS, parameterLocation(node.parameters[1]))) }
+    try emit(kernel, bindings, [try kernel.layout(ODN_SRC), weights, result])
+  }
+
+  mutating func addConvolutionBackwardData(_ node: Graph.Node, _ window: Operation.Window, _ groups: Int) throws {
+    let own = try ownLayout(node.parameters[0])
+    let dx = layoutOfOrigin(node.outputs[0])
+    let dy = layoutOfOrigin(node.inputs[0])
+    let anyWeights = try Layout.any(weightExtents(node.parameters[0], groups))
+    let anySource = try Layout.any(graph[node.outputs[0]].shape)
+    let anyResult = try Layout.any(graph[node.inputs[0]].shape)
+    var geometry = odn_window(window)
+    func candidate(_ dx: Layout, _ weights: Layout, _ dy: Layout) -> () throws -> Kernel {
+      {
+        try Kernel(
+          odn_convolution_backward_data(dx.pointer, weights.pointer, dy.pointer, &geometry), "convolution backward")
+      }
+    }
+    let kernel = try best([
+      candidate(dx, own, dy), candidate(dx, anyWeights, dy), candidate(anySource, anyWeights, anyResult),
+    ])
+    let weights = try kernel.layout(ODN_WEIGHTS)
+    let result = try kernel.layout(ODN_DIFF_SRC)
+    let gradient = try kernel.layout(ODN_DIFF_DST)
+    let bindings = [
+      (ODN_DIFF_DST, try fetch(node.inputs[0], as: gradient)),
+      (ODN_WEIGHTS, try reordered(parameterLocation(node.parameters[0]), own, to: weights)),
+    ]
+    try emit(kernel, bindings + [(ODN_DIFF_SRC, make(node.outputs[0], result))], [result, weights, gradient])
+  }
+
+  mutating func addConvolutionBackwardWeights(
+    _ node: Graph.Node, _ window: Operation.Window, _ groups: Int, _ hasBias: Bool
+  ) throws {
+    let own = try ownLayout(node.parameters[0])
+    let x = layout(node.inputs[0])
+    let dy = layoutOfOrigin(node.inputs[1])
+    let anyWeights = try Layout.any(weightExtents(node.parameters[0], groups))
+    let anySource = try Layout.any(graph[node.inputs[0]].shape)
+    let anyResult = try Layout.any(graph[node.inputs[1]].shape)
+    let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
+    var geometry = odn_window(window)
+    func candidate(_ x: Layout, _ weights: Layout, _ dy: Layout) -> () throws -> Kernel {
+      {
+        try Kernel(
+          odn_convolution_backward_weights(x.pointer, weights.pointer, bias?.pointer, dy.pointer, &geometry),
+          "convolution backward")
+      }
+    }
+    let kernel = try best([
+      candidate(x, own, dy), candidate(x, anyWeights, dy), candidate(anySource, own, anyResult),
+      candidate(anySource, anyWeights, anyResult),
+    ])
+    let source = try kernel.layout(ODN_SRC)
+    let weights = try kernel.layout(ODN_DIFF_WEIGHTS)
+    let gradient = try kernel.layout(ODN_DIFF_DST)
+    let place = gradientLocation(node.parameters[0])
+    let destination = weights == own ? place : temporary(bytes: weights.bytes)
+    var bindings = [
+      (ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_DIFF_DST, try fetch(node.inputs[1], as: gradient)),
+      (ODN_DIFF_WEIGHTS, destination),
+    ]
+    if hasBias { bindings.append((ODN_DIFF_BIAS, gradientLocation(node.parameters[1]))) }
+    try emit(kernel, bindings, [source, weights, gradient])
+    if weights != own { try emitReorder(destination, weights, place, own) }
+  }
+
+  private func ownLayout(_ parameter: Int) throws -> Layout {
+    guard let layout = knownLayout(parameter) else { throw EngineError("backward before forward") }
+    return layout
+  }
+
+  // MARK: inner product
+
+  mutating func addInnerProduct(_ node: Graph.Node, _ hasBias: Bool) throws {
+    let source = try Layout.plain(graph[node.inputs[0]].shape)
+    let weights = try Layout.plain(graph.parameters[node.parameters[0]].shape)
+    let result = try Layout.plain(graph[node.outputs[0]].shape)
+    let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
+    let kernel = try Kernel(
+      odn_inner_product_forward(mode, source.pointer, weights.pointer, bias?.pointer, result.pointer, 0),
+      "inner product")
+    var bindings = [
+      (ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_WEIGHTS, parameterLocation(node.parameters[0])),
+    ]
+    bindings.append((ODN_DST, make(node.outputs[0], result)))
+    if hasBias { bindings.append((ODN_BIAS, parameterLocation(node.parameters[1]))) }
+    try emit(kernel, bindings, [source, weights, result])
+  }
+
+  mutating func addInnerProductBackwardData(_ node: Graph.Node) throws {
+    let dx = try Layout.plain(graph[node.outputs[0]].shape)
+    let weights = try Layout.plain(graph.parameters[node.parameters[0]].shape)
+    let dy = try Layout.plain(graph[node.inputs[0]].shape)
+    let kernel = try Kernel(
+      odn_inner_product_backward_data(dx.pointer, weights.pointer, dy.pointer), "inner product backward")
+    let bindings = [
+      (ODN_DIFF_DST, try fetch(node.inputs[0], as: dy)), (ODN_WEIGHTS, parameterLocation(node.parameters[0])),
+    ]
+    try emit(kernel, bindings + [(ODN_DIFF_SRC, make(node.outputs[0], dx))], [dx, weights, dy])
+  }
+
+  mutating func addInnerProductBackwardWeights(_ node: Graph.Node, _ hasBias: Bool) throws {
+    let x = try Layout.plain(graph[node.inputs[0]].shape)
+    let weights = try Layout.plain(graph.parameters[node.parameters[0]].shape)
+    let dy = try Layout.plain(graph[node.inputs[1]].shape)
+    let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
+    let kernel = try Kernel(
+      odn_inner_product_backward_weights(x.pointer, weights.pointer, bias?.pointer, dy.pointer),
+      "inner product backward")
+    var bindings = [
+      (ODN_SRC, try fetch(node.inputs[0], as: x)), (ODN_DIFF_DST, try fetch(node.inputs[1], as: dy)),
+      (ODN_DIFF_WEIGHTS, gradientLocation(node.parameters[0])),
+    ]
+    if hasBias { bindings.append((ODN_DIFF_BIAS, gradientLocation(node.parameters[1]))) }
+    try emit(kernel, bindings, [x, weights, dy])
+  }
+}

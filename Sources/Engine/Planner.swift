@@ -1,0 +1,182 @@
+import COneDNN
+import Networks
+
+/// Turns a graph into a plan by rules: picks kernels and layouts, adds reorders where layouts differ, works in place
+/// where the input is not needed again, and packs the arena.
+///
+/// Rules, in this order. A kernel that only passes elements on takes its input's layout. A convolution lets the library
+/// choose the layout of its result and, in the first program, of its weights; it takes its input as it lies if that
+/// still gives generated code. A gradient has the layout of the value it belongs to. An inner product keeps everything
+/// row-major, which is faster than the library's own choice (docs/engine.md).
+package struct Planner {
+  let graph: Graph
+  /// Nil in the first program, which chooses it.
+  let parameterLayout: ParameterLayout?
+  let isTraining: Bool
+
+  var plan = Plan()
+  var forms: [Int: ParameterLayout.Form] = [:]
+  /// Offsets of parameters are known only once all forms are, so a first program is planned in two passes.
+  private(set) var layouts: [Graph.ValueID: Layout] = [:]
+  private(set) var locations: [Graph.ValueID: Plan.Location] = [:]
+  private var storages: [ArenaPacking.Storage] = []
+  private let lastReader: [Graph.ValueID: Int]
+  private var node = 0
+
+  /// The plan of a training graph (`Graph.training`) or of an inference graph (`Graph.inference`).
+  /// - Parameter kept: values whose memory nothing may reuse, so that they can be read after a run.
+  package static func plan(
+    _ graph: Graph, parameterLayout: ParameterLayout, keeping kept: [Graph.ValueID] = []
+  ) throws -> Plan {
+    var planner = Planner(graph: graph, parameterLayout: parameterLayout, keeping: kept)
+    try planner.run()
+    for value in kept { planner.plan.kept[value] = (planner.location(value), planner.layout(value)) }
+    return planner.plan
+  }
+
+  /// The parameter layout that the kernels of a training graph ask for.
+  package static func parameterLayout(for graph: Graph) throws -> ParameterLayout {
+    var planner = Planner(graph: graph, parameterLayout: nil)
+    try planner.run()
+    return try ParameterLayout(
+      parameters: graph.parameters, finishingOrder: graph.finishingOrder, forms: planner.forms)
+  }
+
+  private init(graph: Graph, parameterLayout: ParameterLayout?, keeping kept: [Graph.ValueID] = []) {
+    self.graph = graph
+    self.parameterLayout = parameterLayout
+    isTraining = graph.nodes.contains { if case .softmaxCrossEntropy = $0.operation { true } else { false } }
+    var lastReader: [Graph.ValueID: Int] = [:]
+    for (index, node) in graph.nodes.enumerated() {
+      for value in node.inputs { lastReader[value] = index }
+      // A result that nobody reads lives while its node runs.
+      for value in node.outputs where lastReader[value] == nil { lastReader[value] = index }
+    }
+    for value in kept { lastReader[value] = graph.nodes.count }
+    self.lastReader = lastReader
+  }
+
+  private mutating func run() throws {
+    for (index, node) in graph.nodes.enumerated() {
+      self.node = index
+      do {
+        try add(node)
+      } catch let error as EngineError {
+        throw EngineError("layer \(node.name), \(node.operation.kind): \(error.description)")
+      }
+      for parameter in node.finishes { plan.finishedAfter[parameter] = plan.steps.count - 1 }
+    }
+    let packing = ArenaPacking(storages)
+    plan.offsets = packing.offsets
+    plan.arenaBytes = packing.bytes
+  }
+
+  // MARK: what the rules of `Planner+Operations` are written with
+
+  func layout(_ value: Graph.ValueID) -> Layout {
+    guard let layout = layouts[value] else { preconditionFailure("value \(value.index) is read before it is made") }
+    return layout
+  }
+
+  func location(_ value: Graph.ValueID) -> Plan.Location {
+    guard let location = locations[value] else { preconditionFailure("value \(value.index) is read before it is made") }
+    return location
+  }
+
+  /// Adds an instruction of the current node.
+  mutating func emit(_ instruction: Plan.Instruction, _ text: String) {
+    let node = graph.nodes[node]
+    plan.steps.append(Plan.Step(instruction: instruction, operation: node.operation.kind, layer: node.name))
+    plan.text.append("\(node.operation.kind) \(node.name) \(text)")
+  }
+
+  /// Adds a kernel of the current node, with its scratchpad where it wants one.
+  mutating func emit(_ kernel: Kernel, _ bindings: [(Kernel.Argument, Plan.Location)], _ layouts: [Layout]) throws {
+    var bindings = bindings.map { Plan.Binding(argument: $0.0, location: $0.1) }
+    let scratch = try kernel.layout(ODN_SCRATCHPAD).bytes
+    if scratch > 0 { bindings.append(Plan.Binding(argument: ODN_SCRATCHPAD, location: temporary(bytes: scratch))) }
+    emit(.kernel(kernel, bindings), kernel.name + layouts.map { " " + $0.text }.joined())
+  }
+
+  /// Memory that the current node needs only while it runs.
+  mutating func temporary(bytes: Int) -> Plan.Location {
+    storages.append(ArenaPacking.Storage(bytes: bytes, first: node, last: node))
+    return .arena(storage: storages.count - 1)
+  }
+
+  /// Memory for a result of the current node, kept until its last reader.
+  @discardableResult
+  mutating func make(_ value: Graph.ValueID, _ layout: Layout, bytes: Int? = nil) -> Plan.Location {
+    storages.append(
+      ArenaPacking.Storage(bytes: bytes ?? layout.bytes, first: node, last: lastReader[value] ?? node))
+    layouts[value] = layout
+    locations[value] = .arena(storage: storages.count - 1)
+    return .arena(storage: storages.count - 1)
+  }
+
+  /// A result of the current node in the memory of an input that nobody reads later, else in memory of its own.
+  mutating func make(_ value: Graph.ValueID, _ layout: Layout, inPlaceOf location: Plan.Location) -> Plan.Location {
+    guard case .arena(let storage) = location, storages[storage].last == node, storages[storage].bytes == layout.bytes
+    else { return make(value, layout) }
+    alias(value, layout, location)
+    return location
+  }
+
+  /// A result that is an input under another shape: the same memory, kept as long as either is read.
+  mutating func alias(_ value: Graph.ValueID, _ layout: Layout, _ location: Plan.Location) {
+    if case .arena(let storage) = location {
+      storages[storage].last = max(storages[storage].last, lastReader[value] ?? node)
+    }
+    layouts[value] = layout
+    locations[value] = location
+  }
+
+  /// Where a value lies in the layout wanted: as it is, or reordered into temporary memory.
+  mutating func fetch(_ value: Graph.ValueID, as wanted: Layout) throws -> Plan.Location {
+    try reordered(location(value), layout(value), to: wanted)
+  }
+
+  mutating func reordered(_ source: Plan.Location, _ layout: Layout, to wanted: Layout) throws -> Plan.Location {
+    if layout == wanted { return source }
+    let destination = temporary(bytes: wanted.bytes)
+    try emitReorder(source, layout, destination, wanted)
+    return destination
+  }
+
+  mutating func emitReorder(
+    _ source: Plan.Location, _ layout: Layout, _ destination: Plan.Location, _ wanted: Layout
+  ) throws {
+    let kernel = try Kernel(odn_reorder(layout.pointer, wanted.pointer), "reorder \(layout.text) to \(wanted.text)")
+    try emit(kernel, [(ODN_SRC, source), (ODN_DST, destination)], [layout, wanted])
+    plan.text[plan.text.count - 1] = "reorder " + plan.text[plan.text.count - 1]
+  }
+
+  /// The first of the candidates with the best rank; candidates that the library refuses are passed over.
+  func best(_ candidates: [() throws -> Kernel]) throws -> Kernel {
+    var best: Kernel?
+    var refusal: (any Error)?
+    for candidate in candidates {
+      do {
+        let kernel = try candidate()
+        if kernel.rank < (best?.rank ?? .max) { best = kernel }
+        if kernel.rank == 0 { break }
+      } catch { refusal = error }
+    }
+    guard let best else { throw refusal ?? EngineError("no kernel to choose from") }
+    return best
+  }
+
+  /// Where a parameter lies; in the first pass of a first program, no place yet.
+  func parameterLocation(_ index: Int) -> Plan.Location {
+    .parameters(parameterLayout?[parameter: index].range.lowerBound ?? 0)
+  }
+
+  func gradientLocation(_ index: Int) -> Plan.Location {
+    .gradients(parameterLayout?[parameter: index].range.lowerBound ?? 0)
+  }
+
+  /// The layout of a parameter that is known, from the run's layout or from this pass.
+  func knownLayout(_ parameter: Int) -> Layout? {
+    parameterLayout?[parameter: parameter].layout ?? forms[parameter]?.layout
+  }
+}

@@ -1,0 +1,103 @@
+import CKernels
+import Foundation
+import Networks
+
+/// What one thread of the pool owns: its programs and their memory. Used by that thread only.
+final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, so no two threads meet here.
+  private var training: [Int: Program] = [:]
+  private var evaluation: [Int: Program] = [:]
+  private var largest = 0
+  private var arena: FloatBuffer?
+  /// The gradients of micro-batches after a shard's first.
+  private var microGradients: FloatBuffer?
+  private var images: FloatBuffer?
+  private var labels: [Int32] = []
+  private var imageCount = 0
+  private(set) var planText = ""
+  private(set) var arenaBytes = 0
+
+  /// Plans and generates all programs, on the worker's own thread.
+  func prepare(
+    _ configuration: Executor.Configuration, _ layout: ParameterLayout, training: [Int], evaluation: [Int]
+  ) throws {
+    let network = configuration.network
+    var plans: [(batch: Int, isTraining: Bool, plan: Plan)] = []
+    for batch in training {
+      let graph = network.traced(batchSize: batch).training(labelSmoothing: configuration.labelSmoothing)
+      plans.append((batch, true, try Planner.plan(graph, parameterLayout: layout)))
+    }
+    for batch in evaluation {
+      let graph = network.traced(batchSize: batch).inference()
+      plans.append((batch, false, try Planner.plan(graph, parameterLayout: layout)))
+    }
+    arenaBytes = plans.map(\.plan.arenaBytes).max() ?? 0
+    let arena = try FloatBuffer(count: arenaBytes / MemoryLayout<Float>.stride + 1)
+    self.arena = arena
+    for (batch, isTraining, plan) in plans {
+      let program = try Program(plan, arena: arena.pointer, seed: configuration.seed)
+      if isTraining { self.training[batch] = program } else { self.evaluation[batch] = program }
+    }
+    planText = plans.map { "\($0.isTraining ? "training" : "evaluation") \($0.batch)\n" + $0.plan.text.joined(separator: "\n") }
+      .joined(separator: "\n")
+    largest = training[0]
+    imageCount = network.input.count
+    if let block = evaluation.first {
+      images = try FloatBuffer(count: block * imageCount)
+      labels = [Int32](repeating: 0, count: block)
+    }
+  }
+
+  func computeGradients(_ parameters: UnsafePointer<Float>, _ work: Executor.ShardWork, count: Int) throws -> LossSums {
+    if work.batches.isEmpty {
+      // A shard without samples contributes +0 everywhere.
+      memset(work.gradients, 0, count * MemoryLayout<Float>.stride)
+      return LossSums()
+    }
+    var sums = LossSums()
+    var done = 0
+    for (index, batch) in work.batches.enumerated() {
+      guard let program = training[batch] else { preconditionFailure("no program for a batch of \(batch)") }
+      let isFirst = index == 0
+      if !isFirst && microGradients == nil { microGradients = try FloatBuffer(count: count, skew: 3264) }
+      let gradients = isFirst ? work.gradients : microGradients?.pointer
+      var inputs = Program.Inputs(
+        parameters: parameters, gradients: gradients, externals: [work.images + done * imageCount],
+        labels: work.labels + done)
+      inputs.sampleIDs = work.sampleIDs + done
+      inputs.gradientScale = 1 / Double(work.globalBatch)
+      inputs.statisticsWeight = Double(batch) / Double(work.globalBatch)
+      inputs.epoch = UInt32(work.epoch)
+      inputs.step = UInt32(work.step)
+      let part = try program.run(inputs)
+      if let gradients, !isFirst { ck_accumulate(work.gradients, gradients, count) }
+      sums.loss += part.loss
+      sums.correct += part.correct
+      done += batch
+    }
+    return sums
+  }
+
+  func evaluate(
+    _ parameters: UnsafePointer<Float>, _ block: Range<Int>,
+    _ fill: (Range<Int>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Int32>) throws -> Void
+  ) throws -> LossSums {
+    guard let program = evaluation[block.count], let images else {
+      preconditionFailure("no program for a block of \(block.count)")
+    }
+    return try labels.withUnsafeMutableBufferPointer { labels in
+      guard let base = labels.baseAddress else { return LossSums() }
+      try fill(block, images.pointer, base)
+      return try program.run(
+        Program.Inputs(parameters: parameters, gradients: nil, externals: [images.pointer], labels: base))
+    }
+  }
+
+  func startProfile() {
+    for program in training.values { program.profile = [UInt64](repeating: 0, count: program.steps.count) }
+  }
+
+  func profile() -> [(operation: String, layer: String, milliseconds: Double)] {
+    guard let program = training[largest], let times = program.profile else { return [] }
+    return zip(program.steps, times).map { ($0.operation, $0.layer, Double($1) / 1e6) }
+  }
+}
