@@ -26,6 +26,7 @@ import torch.nn.functional as functional
 from reference_case import EPSILON, MOMENTUM, Collection
 from tensor_files import write_safetensors
 
+
 def pair(value):
     """A pair [vertical, horizontal] from one number or two."""
     return list(value) if isinstance(value, (list, tuple)) else [value, value]
