@@ -52,7 +52,7 @@ let package = Package(
     .executableTarget(name: "mpi-conformance", dependencies: ["MPI", "Collectives"], path: "Tests/mpi-conformance"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "mpi-conformance"]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "mpi-conformance"]),
-    .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"]),
+    .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], exclude: ["References"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
     .testTarget(name: "EngineTests", dependencies: ["Engine", "TensorFiles"]),

@@ -1,0 +1,22 @@
+extension SafetensorsFile {
+  /// Writes tensors to a safetensors file, which appears whole or not at all (`AtomicFile`).
+  ///
+  /// The order in the file is that of the safetensors library: wider elements first, so that each is aligned, then by
+  /// name. Names must be unique and not `__metadata__`. Equal tensors and metadata give equal bytes.
+  /// - Throws: `TensorFileError` of kind `.cannotWrite`, or what a source throws.
+  public static func write(
+    _ sources: [TensorSource], metadata: [String: String] = [:], to path: String
+  ) throws {
+    let ordered = sources.sorted {
+      let (a, b) = ($0.description, $1.description)
+      return a.type.size != b.type.size ? a.type.size > b.type.size : precedes(a.name, b.name)
+    }
+    let names = Set(sources.map(\.description.name))
+    precondition(names.count == sources.count && !names.contains("__metadata__"), "names of tensors: \(names.sorted())")
+
+    var file = try AtomicFile(path: path)
+    try file.append(SafetensorsHeader.encode(ordered.map(\.description), metadata: metadata))
+    for source in ordered { try source.forEachPiece { try file.append($0) } }
+    try file.commit()
+  }
+}
