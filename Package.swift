@@ -55,7 +55,8 @@ let package = Package(
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], exclude: ["References"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
-    .testTarget(name: "EngineTests", dependencies: ["Engine", "TensorFiles"]),
+    .testTarget(
+      name: "EngineTests", dependencies: ["Engine", "Networks", "TensorFiles", "CKernels"], exclude: ["References"]),
     .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"]),
     .testTarget(name: "CommandLineTests", dependencies: ["swift-dp-train", "TensorFiles"]),

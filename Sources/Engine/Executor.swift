@@ -104,7 +104,8 @@ public final class Executor {
   /// - Returns: the sums of each block, in the order given.
   public func evaluate(
     parameters: UnsafePointer<Float>, blocks: [Range<Int>],
-    fill: @escaping @Sendable (Range<Int>, _ images: UnsafeMutablePointer<Float>, _ labels: UnsafeMutablePointer<Int32>)
+    fill:
+      @escaping @Sendable (Range<Int>, _ images: UnsafeMutablePointer<Float>, _ labels: UnsafeMutablePointer<Int32>)
       throws -> Void
   ) throws -> [LossSums] {
     let parameters = Shared(parameters)

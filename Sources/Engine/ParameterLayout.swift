@@ -59,7 +59,9 @@ public struct ParameterLayout: Sendable {
 
   /// The size in elements of each entry's place, alignment included: what buckets are cut from.
   public var extents: [Int] {
-    entries.indices.map { (($0 + 1 < entries.count) ? entries[$0 + 1].range.lowerBound : count) - entries[$0].range.lowerBound }
+    entries.indices.map {
+      (($0 + 1 < entries.count) ? entries[$0 + 1].range.lowerBound : count) - entries[$0].range.lowerBound
+    }
   }
 }
 

@@ -26,9 +26,11 @@ package struct Plan {
     /// CKernels/loss.h; a gradient that is nil is not wanted.
     case loss(logits: Location, gradient: Location?, samples: Int, classes: Int, smoothing: Double)
     /// CKernels/dropout.h, forward and backward alike.
-    case dropout(source: Location, destination: Location, samples: Int, features: Int, layer: String, probability: Float)
+    case dropout(
+      source: Location, destination: Location, samples: Int, features: Int, layer: String, probability: Float)
     /// The shard's contribution to one layer's running statistics: mean × weight, variance × weight × m/max(m − 1, 1).
-    case statistics(mean: Location, variance: Location, toMean: Location, toVariance: Location, channels: Int, samples: Int)
+    case statistics(
+      mean: Location, variance: Location, toMean: Location, toVariance: Location, channels: Int, samples: Int)
   }
 
   struct Step {

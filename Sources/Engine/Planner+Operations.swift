@@ -37,13 +37,13 @@ extension Planner {
 
   var mode: odn_mode { isTraining ? ODN_TRAINING : ODN_INFERENCE }
 
-  private func wholeImage(_ value: Graph.ValueID) -> Operation.Window {
-    Operation.Window(kernel: Array(graph[value].shape[2...]), stride: [1, 1], padding: [0, 0])
+  private func wholeImage(_ value: Graph.ValueID) -> Window {
+    Window(kernel: Array(graph[value].shape[2...]), stride: [1, 1], padding: [0, 0])
   }
 
   // MARK: pooling
 
-  private mutating func addPool(_ node: Graph.Node, _ pool: odn_pool, _ window: Operation.Window) throws {
+  private mutating func addPool(_ node: Graph.Node, _ pool: odn_pool, _ window: Window) throws {
     let source = layout(node.inputs[0])
     let any = try Layout.any(graph[node.outputs[0]].shape)
     var geometry = odn_window(window)
@@ -58,7 +58,7 @@ extension Planner {
     try emit(kernel, bindings, [source, result])
   }
 
-  private mutating func addPoolBackward(_ node: Graph.Node, _ pool: odn_pool, _ window: Operation.Window) throws {
+  private mutating func addPoolBackward(_ node: Graph.Node, _ pool: odn_pool, _ window: Window) throws {
     // dy has the layout of the forward result, dx that of the forward input.
     let dy = layoutOfOrigin(node.inputs[0])
     let dx = layoutOfOrigin(node.outputs[0])
@@ -146,7 +146,10 @@ extension Planner {
     let kernel = try Kernel(odn_relu_backward(y.pointer, y.pointer), "ReLU backward")
     try emit(
       kernel,
-      [(ODN_DST, location(node.inputs[0])), (ODN_DIFF_DST, dy), (ODN_DIFF_SRC, make(node.outputs[0], y, inPlaceOf: dy))],
+      [
+        (ODN_DST, location(node.inputs[0])), (ODN_DIFF_DST, dy),
+        (ODN_DIFF_SRC, make(node.outputs[0], y, inPlaceOf: dy)),
+      ],
       [y])
   }
 
@@ -222,7 +225,7 @@ extension Planner {
 }
 
 extension odn_window {
-  init(_ window: Operation.Window) {
+  init(_ window: Window) {
     func pair(_ values: [Int]) -> (Int64, Int64) { (Int64(values[0]), Int64(values[1])) }
     self.init(kernel: pair(window.kernel), stride: pair(window.stride), padding: pair(window.padding))
   }

@@ -11,7 +11,7 @@ extension Planner {
     return groups == 1 ? shape : [groups, shape[0] / groups] + shape[1...]
   }
 
-  mutating func addConvolution(_ node: Graph.Node, _ window: Operation.Window, _ groups: Int, _ hasBias: Bool) throws {
+  mutating func addConvolution(_ node: Graph.Node, _ window: Window, _ groups: Int, _ hasBias: Bool) throws {
     let extents = weightExtents(node.parameters[0], groups)
     let source = layout(node.inputs[0])
     let anySource = try Layout.any(graph[node.inputs[0]].shape)
@@ -50,7 +50,7 @@ extension Planner {
     try emit(kernel, bindings, [try kernel.layout(ODN_SRC), weights, result])
   }
 
-  mutating func addConvolutionBackwardData(_ node: Graph.Node, _ window: Operation.Window, _ groups: Int) throws {
+  mutating func addConvolutionBackwardData(_ node: Graph.Node, _ window: Window, _ groups: Int) throws {
     let own = try ownLayout(node.parameters[0])
     let dx = layoutOfOrigin(node.outputs[0])
     let dy = layoutOfOrigin(node.inputs[0])
@@ -78,7 +78,7 @@ extension Planner {
   }
 
   mutating func addConvolutionBackwardWeights(
-    _ node: Graph.Node, _ window: Operation.Window, _ groups: Int, _ hasBias: Bool
+    _ node: Graph.Node, _ window: Window, _ groups: Int, _ hasBias: Bool
   ) throws {
     let own = try ownLayout(node.parameters[0])
     let x = layout(node.inputs[0])

@@ -45,7 +45,7 @@ package struct Planner {
   private init(graph: Graph, parameterLayout: ParameterLayout?, keeping kept: [Graph.ValueID] = []) {
     self.graph = graph
     self.parameterLayout = parameterLayout
-    isTraining = graph.nodes.contains { if case .softmaxCrossEntropy = $0.operation { true } else { false } }
+    isTraining = !graph.nodes.contains { $0.operation == .softmaxCrossEntropyLoss }
     var lastReader: [Graph.ValueID: Int] = [:]
     for (index, node) in graph.nodes.enumerated() {
       for value in node.inputs { lastReader[value] = index }

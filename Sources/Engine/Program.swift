@@ -28,7 +28,7 @@ package final class Program {
     /// What a sample's gradient is multiplied by: 1 ÷ samples of the global batch.
     var gradientScale: Double = 0
     /// Samples of this run ÷ samples of the global batch: the weight of these running statistics.
-    var statisticsWeight: Double = 0
+    package var statisticsWeight: Double = 0
     var epoch: UInt32 = 0
     var step: UInt32 = 0
 

@@ -37,8 +37,10 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
       let program = try Program(plan, arena: arena.pointer, seed: configuration.seed)
       if isTraining { self.training[batch] = program } else { self.evaluation[batch] = program }
     }
-    planText = plans.map { "\($0.isTraining ? "training" : "evaluation") \($0.batch)\n" + $0.plan.text.joined(separator: "\n") }
-      .joined(separator: "\n")
+    planText = plans.map {
+      "\($0.isTraining ? "training" : "evaluation") \($0.batch)\n" + $0.plan.text.joined(separator: "\n")
+    }
+    .joined(separator: "\n")
     largest = training[0]
     imageCount = network.input.count
     if let block = evaluation.first {

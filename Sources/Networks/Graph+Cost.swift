@@ -35,7 +35,7 @@ extension Graph {
   public var parameterCount: Int { parameters.filter(\.isTrainable).reduce(0) { $0 + $1.count } }
 }
 
-extension Operation {
+extension Graph.Operation {
   /// The operation's name without its attributes: `convolution`, `max pool`, ….
   public var kind: String {
     switch self {

@@ -115,7 +115,7 @@ private struct Adjoint {
 
   /// Appends the operation that makes the gradient of `input`, unless no parameter needs it.
   private mutating func propagate(
-    _ operation: Operation, _ node: Graph.Node, _ inputs: [Graph.ValueID], to input: Graph.ValueID
+    _ operation: Graph.Operation, _ node: Graph.Node, _ inputs: [Graph.ValueID], to input: Graph.ValueID
   ) {
     guard needsGradient.contains(input) else { return }
     let dx = graph.makeValue(graph[input].shape, gradientOf: input)
@@ -124,7 +124,7 @@ private struct Adjoint {
   }
 
   private mutating func append(
-    _ operation: Operation, _ node: Graph.Node, _ inputs: [Graph.ValueID], outputs: [Graph.ValueID] = [],
+    _ operation: Graph.Operation, _ node: Graph.Node, _ inputs: [Graph.ValueID], outputs: [Graph.ValueID] = [],
     finishes: [Int] = []
   ) {
     graph.append(

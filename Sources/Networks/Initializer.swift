@@ -11,10 +11,14 @@ public enum Initializer: Sendable, Hashable {
   case uniform(bound: Float)
 
   /// Normal with deviation √(2/fan): He et al., "Delving deep into rectifiers", 2015, equation 10.
-  public static func heNormal(fan: Int) -> Initializer { .normal(deviation: Float((2.0 / Double(max(fan, 1))).squareRoot())) }
+  public static func heNormal(fan: Int) -> Initializer {
+    .normal(deviation: Float((2.0 / Double(max(fan, 1))).squareRoot()))
+  }
 
   /// Uniform in ±1/√fan: what PyTorch gives its convolutions and linear layers.
-  public static func fanInUniform(fan: Int) -> Initializer { .uniform(bound: Float(1 / Double(max(fan, 1)).squareRoot())) }
+  public static func fanInUniform(fan: Int) -> Initializer {
+    .uniform(bound: Float(1 / Double(max(fan, 1)).squareRoot()))
+  }
 
   /// The start values of a parameter in the standard layout.
   ///

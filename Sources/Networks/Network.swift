@@ -42,7 +42,8 @@ public struct Network: Sendable {
     let logits = body(trace.input(shape))
     precondition(
       logits.shape == [batchSize, classes],
-      "model \(name) returns \(logits.shape) for a batch of \(batchSize); it is to return logits \([batchSize, classes])")
+      "model \(name) returns \(logits.shape) for a batch of \(batchSize); it is to return logits \([batchSize, classes])"
+    )
     trace.graph.logits = logits.value
     return trace.graph
   }

@@ -6,7 +6,7 @@ extension SymbolicTensor {
   ///   - groups: divides channels and outputs into groups that do not see each other; `c` gives a depthwise convolution.
   ///   - initializer: of the weights; He-normal over the fan-in if not given. Biases start at zero.
   public func convolution(
-    _ name: String, outputs: Int, _ window: Operation.Window, groups: Int = 1, bias: Bool = true,
+    _ name: String, outputs: Int, _ window: Window, groups: Int = 1, bias: Bool = true,
     initializer: Initializer? = nil
   ) -> SymbolicTensor {
     requireRank(4, "convolution \(name)")
@@ -41,17 +41,17 @@ extension SymbolicTensor {
       .innerProduct(hasBias: bias), name: trace.claim(name), shape: [shape[0], outputs], parameters: parameters)
   }
 
-  public func maxPool(_ window: Operation.Window) -> SymbolicTensor {
+  public func maxPool(_ window: Window) -> SymbolicTensor {
     pool(.maxPool(window), "maxpool", window, auxiliary: [(shape: [], kind: .workspace)])
   }
 
   /// Padding counts as zeros in the average, as PyTorch has it by default.
-  public func averagePool(_ window: Operation.Window) -> SymbolicTensor {
+  public func averagePool(_ window: Window) -> SymbolicTensor {
     pool(.averagePool(window), "avgpool", window, auxiliary: [])
   }
 
   private func pool(
-    _ operation: Operation, _ kind: String, _ window: Operation.Window,
+    _ operation: Graph.Operation, _ kind: String, _ window: Window,
     auxiliary: [(shape: [Int], kind: Graph.Value.Kind)]
   ) -> SymbolicTensor {
     requireRank(4, kind)

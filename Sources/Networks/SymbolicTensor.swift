@@ -36,7 +36,7 @@ package final class Trace {
 
 extension SymbolicTensor {
   func apply(
-    _ operation: Operation, name: String, to others: [SymbolicTensor] = [], shape: [Int],
+    _ operation: Graph.Operation, name: String, to others: [SymbolicTensor] = [], shape: [Int],
     auxiliary: [(shape: [Int], kind: Graph.Value.Kind)] = [], parameters: [Parameter] = []
   ) -> SymbolicTensor {
     let indices = parameters.map(trace.parameter)

@@ -1,0 +1,65 @@
+extension Graph {
+  /// What a node of a graph computes. Shapes are `[samples, channels, height, width]` or `[samples, features]`.
+  ///
+  /// The forward operations come from tracing a model, the backward ones from differentiating it. An operation that has
+  /// parameters names them in the order given here.
+  public enum Operation: Sendable, Hashable {
+    // Forward. Inputs → outputs.
+    /// External memory number `index`, row-major: the images of a batch are number 0.
+    case input(index: Int)
+    /// x → y; parameters weight, and bias if it has one.
+    case convolution(Window, groups: Int, hasBias: Bool)
+    /// x → y = x·weightᵀ (+ bias); parameters weight [out, in], and bias if it has one.
+    case innerProduct(hasBias: Bool)
+    /// x → y, and a workspace that remembers where each maximum stood.
+    case maxPool(Window)
+    /// x → y; padding counts as zeros in the average.
+    case averagePool(Window)
+    /// x [n, c, h, w] → y [n, c, 1, 1].
+    case globalAveragePool
+    case relu
+    /// x → y, and the batch's mean and variance [c]; parameters scale, shift, running mean, running variance.
+    case batchNorm(epsilon: Float)
+    /// x → y: the same batch normalisation by the running statistics.
+    case batchNormInference(epsilon: Float)
+    /// x → y: elements kept with probability 1 − p and scaled by 1/(1 − p), by random numbers under the layer's name.
+    case dropout(probability: Float)
+    /// a, b → a + b.
+    case add
+    /// Inputs side by side along the channels.
+    case concatenate
+    /// The same elements under another shape.
+    case reshape
+
+    // The loss.
+    /// logits [n, classes] → gradient of the logits. Also adds up the batch's losses and its correct answers.
+    case softmaxCrossEntropy(labelSmoothing: Float)
+    /// logits → nothing: loss and correct answers only.
+    case softmaxCrossEntropyLoss
+
+    // Backward. "dy" is the gradient of the forward output, "dx" of its input.
+    /// dy → dx; parameter weight.
+    case convolutionBackwardData(Window, groups: Int)
+    /// x, dy → nothing; makes the gradients of weight and bias.
+    case convolutionBackwardWeights(Window, groups: Int, hasBias: Bool)
+    /// dy → dx; parameter weight.
+    case innerProductBackwardData
+    /// x, dy → nothing; makes the gradients of weight and bias.
+    case innerProductBackwardWeights(hasBias: Bool)
+    /// dy, workspace → dx.
+    case maxPoolBackward(Window)
+    /// dy → dx.
+    case averagePoolBackward(Window)
+    case globalAveragePoolBackward
+    /// y, dy → dx.
+    case reluBackward
+    /// x, mean, variance, dy → dx; makes the gradients of scale and shift.
+    case batchNormBackward(epsilon: Float)
+    /// mean, variance → nothing; makes the shard's contribution to the running statistics.
+    case batchNormStatistics
+    /// dy → dx: the forward mask, computed again.
+    case dropoutBackward(probability: Float)
+    /// dy → the channels from `offset` of dy, in the shape of the output.
+    case sliceChannels(offset: Int)
+  }
+}
