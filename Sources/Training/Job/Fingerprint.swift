@@ -1,0 +1,43 @@
+import CKernels
+import COneDNN
+import Foundation
+
+/// What the bits of a run depend on beside its recipe (numerics contract, rule 11).
+public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
+  /// Raised with every change of this program that changes trained bits.
+  public static let numericsRevision = 1
+
+  /// Names and values, in a fixed order.
+  public let fields: [Field]
+
+  public struct Field: Sendable, Hashable {
+    public let name: String
+    public let value: String
+  }
+
+  /// The fingerprint of this program on this machine.
+  public static func ofThisMachine() -> Fingerprint {
+    func cache(_ name: Int) -> String { "\(sysconf(Int32(name)) / 1024) KiB" }
+    let own = ["baseline", "AVX2", "AVX-512"][Int(ck_effective_instruction_set().rawValue)]
+    return Fingerprint(fields: [
+      Field(name: "numerics", value: String(numericsRevision)),
+      Field(name: "oneDNN", value: String(cString: odn_version())),
+      Field(name: "oneDNN instruction set", value: String(cString: odn_instruction_set())),
+      Field(name: "own instruction set", value: own),
+      Field(name: "level-1 cache", value: cache(Int(_SC_LEVEL1_DCACHE_SIZE))),
+      Field(name: "level-2 cache", value: cache(Int(_SC_LEVEL2_CACHE_SIZE))),
+      Field(name: "level-3 cache", value: cache(Int(_SC_LEVEL3_CACHE_SIZE))),
+      Field(name: "C library", value: String(cString: gnu_get_libc_version())),
+    ])
+  }
+
+  public init(fields: [Field]) { self.fields = fields }
+
+  /// One line; equal fingerprints give equal lines.
+  public var description: String { fields.map { "\($0.name) \($0.value)" }.joined(separator: ", ") }
+
+  /// The differences from another, as "name: this, there that".
+  public func differences(from other: Fingerprint) -> [String] {
+    zip(fields, other.fields).filter { $0.0 != $0.1 }.map { "\($0.name): \($0.value), there \($1.value)" }
+  }
+}

@@ -1,0 +1,100 @@
+import Collectives
+import Datasets
+import Determinism
+import Models
+import Optimizers
+
+/// Everything that decides which numbers a run computes, and nothing that does not (no paths, ranks or hosts).
+///
+/// `shards` and `threadsPerShard` are resolved before the run starts and kept for its life; nil means not yet resolved.
+public struct Recipe: Sendable, Equatable {
+  // The model and the data.
+  public var model: ModelName = .lenet5
+  public var dropout: Float = 0
+  public var dataset: DatasetName = .fashionMNIST
+  public var synthetic = SyntheticImages()
+  /// Samples of the training set that are kept for evaluation in place of the test set; 0 for none.
+  public var holdOut = 0
+  public var shuffles = true
+  public var dropsLast = false
+  public var augmentation: [ImageMap] = []
+  public var seed: UInt64 = 42
+
+  // How long, and in what portions.
+  public var batchSize = 256
+  public var length = Length.epochs(5)
+  /// At most so many samples of a shard go through the network at once; nil for all.
+  public var microBatchSize: Int?
+  public var shards: Int?
+  public var threadsPerShard: Int?
+
+  // The optimizer.
+  public var learningRate = 0.1
+  public var momentum = 0.9
+  public var nesterov = false
+  public var weightDecay = 5e-4
+  /// Whether weight decay also shrinks biases and batch-norm parameters.
+  public var decaysAll = false
+  public var clipNorm: Double?
+  public var labelSmoothing: Float = 0
+  public var schedule = Schedule.cosine
+  public var warmupEpochs = 0.0
+  /// For the schedule `step`: where the rate is multiplied by `stepFactor`.
+  public var milestones: [TrainingSpan] = []
+  public var stepFactor = 0.1
+  public var polynomialPower = 2.0
+  public var finalLearningRate = 0.0
+
+  // The sum of gradients.
+  public var allReduce: AllReduceAlgorithm = .ring
+  public var bucketBytes = 4 << 20
+
+  /// Samples of an evaluation block (numerics contract, rule 6).
+  public var evaluationBlock = 250
+
+  public init() {}
+
+  public enum Length: Sendable, Hashable {
+    case epochs(Int)
+    /// Global steps.
+    case steps(Int)
+  }
+
+  public enum Schedule: String, Sendable, CaseIterable {
+    case constant, step, cosine, polynomial
+  }
+
+  /// The learning rates of the run, for epochs of `stepsPerEpoch`.
+  public func learningRates(stepsPerEpoch: Int) throws -> LearningRateSchedule {
+    let shape: LearningRateSchedule.Shape =
+      switch schedule {
+      case .constant: .constant
+      case .step: .step(milestones: milestones.map { $0.steps(stepsPerEpoch: stepsPerEpoch) }, factor: stepFactor)
+      case .cosine: .cosine(final: finalLearningRate)
+      case .polynomial: .polynomial(power: polynomialPower, final: finalLearningRate)
+      }
+    return try LearningRateSchedule(
+      peak: learningRate, shape: shape, totalSteps: totalSteps(stepsPerEpoch: stepsPerEpoch),
+      warmupSteps: TrainingSpan.epochs(warmupEpochs).steps(stepsPerEpoch: stepsPerEpoch))
+  }
+
+  public func totalSteps(stepsPerEpoch: Int) -> Int {
+    switch length {
+    case .epochs(let epochs): epochs * stepsPerEpoch
+    case .steps(let steps): steps
+    }
+  }
+
+  /// The optimizer as a chain of gradient transformations.
+  public func transformations() throws -> [GradientTransformation] {
+    try .stochasticGradientDescent(
+      momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, clipNorm: clipNorm)
+  }
+
+  /// The sizes of the micro-batches that a shard's `count` samples are cut into, none zero.
+  func microBatches(_ count: Int) -> [Int] {
+    guard count > 0 else { return [] }
+    let parts = microBatchSize.map { (count + $0 - 1) / $0 } ?? 1
+    return (0..<parts).map { part($0, of: parts, in: count).count }
+  }
+}

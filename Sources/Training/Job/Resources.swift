@@ -1,0 +1,45 @@
+import Collectives
+import Determinism
+import MPI
+
+/// What each rank computes with, resolved once at the start of a job (numerics contract, rule 2).
+public struct Resources: Sendable {
+  /// S, the run's shards.
+  public let shards: Int
+  /// T, the threads of each shard, the same everywhere.
+  public let threadsPerShard: Int
+  public let placement: Placement
+  /// Shards that this rank runs at once.
+  public let workers: Int
+  /// Cores that this rank may use.
+  public let cores: [Int]
+  public let hosts: Int
+  public let ranksOnNode: Int
+
+  /// Resolves shards and threads, and widens this rank's affinity to its share of the node. Collective.
+  ///
+  /// - Throws: 64 where there are more ranks than shards.
+  public init(world: Communicator, shards: Int?, threadsPerShard: Int?) throws {
+    let count = shards ?? world.size
+    guard count >= world.size else {
+      throw TrainingError(
+        .badConfiguration,
+        "\(world.size) ranks cannot host \(count) shards: start at most \(count) ranks, or raise --shards.")
+    }
+    let node = try world.splitByNode()
+    let all = Cores.ofNode()
+    let byNode = all.count / node.size
+    let least = try world.allReduce(byNode, .minimum)
+    self.shards = count
+    self.threadsPerShard = threadsPerShard ?? (shards != nil ? 1 : max(1, least))
+    placement = Placement(shards: count, ranks: world.size)
+    hosts = try world.nodeCount()
+    ranksOnNode = node.size
+    // With more ranks than cores every rank may use all of them, and the system shares them out.
+    let isShared = all.count < node.size
+    cores = isShared ? all.allowed : Array(all.allowed[part(node.rank, of: node.size, in: all.allowed.count)])
+    Cores.bind(to: cores)
+    let hosted = placement.shards(of: world.rank).count
+    workers = max(1, min(hosted, (isShared ? 1 : max(1, byNode)) / self.threadsPerShard))
+  }
+}
