@@ -39,7 +39,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Collectives", "Datasets", "Engine", "MPI", "Models", "Networks", "Optimizers", "TensorFiles",
+        "Collectives", "COneDNN", "Datasets", "Determinism", "Engine", "MPI", "Models", "Networks", "Optimizers",
+        "TensorFiles",
       ]),
     .executableTarget(
       name: "swift-dp-train",
@@ -48,10 +49,12 @@ let package = Package(
       ]),
 
     .testTarget(name: "DeterminismTests", dependencies: ["Determinism", "CKernels"]),
+    // Running commands and MPI jobs from tests.
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
     // A program for `mpirun` that checks the binding and the collectives between real ranks.
-    .executableTarget(name: "mpi-conformance", dependencies: ["MPI", "Collectives"], path: "Tests/mpi-conformance"),
-    .testTarget(name: "MPITests", dependencies: ["MPI", "mpi-conformance"]),
-    .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "mpi-conformance"]),
+    .executableTarget(name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism"], path: "Tests/mpi-conformance"),
+    .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
+    .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], exclude: ["References"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks"]),

@@ -1,5 +1,90 @@
 // The C MPI as Swift sees it.
+//
+// MPI's constants are macros with casts, which Swift does not import: here they are functions. Its handles are pointers
+// in Open MPI and integers in MPICH: here each is the only field of a struct, so Swift sees one value type under either
+// library. Functions that take no constant are called directly, with the struct's field.
 #ifndef CMPI_H
 #define CMPI_H
 #include <mpi.h>
+
+typedef struct { MPI_Comm raw; } cmpi_comm;
+typedef struct { MPI_Datatype raw; } cmpi_datatype;
+typedef struct { MPI_Op raw; } cmpi_op;
+typedef struct { MPI_Request raw; } cmpi_request;
+typedef struct { MPI_Win raw; } cmpi_win;
+
+// Communicators.
+static inline cmpi_comm cmpi_comm_world(void) { return (cmpi_comm){MPI_COMM_WORLD}; }
+static inline cmpi_comm cmpi_comm_self(void) { return (cmpi_comm){MPI_COMM_SELF}; }
+static inline cmpi_comm cmpi_comm_null(void) { return (cmpi_comm){MPI_COMM_NULL}; }
+static inline int cmpi_comm_is_null(cmpi_comm comm) { return comm.raw == MPI_COMM_NULL; }
+static inline int cmpi_comm_return_errors(cmpi_comm comm) {
+  return MPI_Comm_set_errhandler(comm.raw, MPI_ERRORS_RETURN);
+}
+/// The processes of `comm` that can share memory, in its order.
+static inline int cmpi_comm_split_by_node(cmpi_comm comm, cmpi_comm *node) {
+  return MPI_Comm_split_type(comm.raw, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node->raw);
+}
+
+// Datatypes.
+static inline cmpi_datatype cmpi_float(void) { return (cmpi_datatype){MPI_FLOAT}; }
+static inline cmpi_datatype cmpi_double(void) { return (cmpi_datatype){MPI_DOUBLE}; }
+static inline cmpi_datatype cmpi_int32(void) { return (cmpi_datatype){MPI_INT32_T}; }
+static inline cmpi_datatype cmpi_int64(void) { return (cmpi_datatype){MPI_INT64_T}; }
+static inline cmpi_datatype cmpi_uint32(void) { return (cmpi_datatype){MPI_UINT32_T}; }
+static inline cmpi_datatype cmpi_uint64(void) { return (cmpi_datatype){MPI_UINT64_T}; }
+/// MPI_UINT8_T and not MPI_BYTE: it has the arithmetic reductions too.
+static inline cmpi_datatype cmpi_uint8(void) { return (cmpi_datatype){MPI_UINT8_T}; }
+
+// Reductions.
+static inline cmpi_op cmpi_sum(void) { return (cmpi_op){MPI_SUM}; }
+static inline cmpi_op cmpi_min(void) { return (cmpi_op){MPI_MIN}; }
+static inline cmpi_op cmpi_max(void) { return (cmpi_op){MPI_MAX}; }
+static inline cmpi_op cmpi_bitwise_or(void) { return (cmpi_op){MPI_BOR}; }
+static inline cmpi_op cmpi_bitwise_and(void) { return (cmpi_op){MPI_BAND}; }
+
+// Numbers that are macros with casts or expressions in one library or the other.
+static inline const void *cmpi_in_place(void) { return MPI_IN_PLACE; }
+static inline int cmpi_success(void) { return MPI_SUCCESS; }
+static inline int cmpi_err_in_status(void) { return MPI_ERR_IN_STATUS; }
+static inline int cmpi_undefined(void) { return MPI_UNDEFINED; }
+static inline int cmpi_any_source(void) { return MPI_ANY_SOURCE; }
+static inline int cmpi_any_tag(void) { return MPI_ANY_TAG; }
+static inline int cmpi_thread_funneled(void) { return MPI_THREAD_FUNNELED; }
+static inline int cmpi_thread_serialized(void) { return MPI_THREAD_SERIALIZED; }
+static inline int cmpi_max_error_string(void) { return MPI_MAX_ERROR_STRING; }
+static inline int cmpi_max_object_name(void) { return MPI_MAX_OBJECT_NAME; }
+static inline int cmpi_max_processor_name(void) { return MPI_MAX_PROCESSOR_NAME; }
+static inline int cmpi_max_library_version_string(void) { return MPI_MAX_LIBRARY_VERSION_STRING; }
+static inline int cmpi_is_open_mpi(void) {
+#ifdef OPEN_MPI
+  return 1;
+#else
+  return 0;
+#endif
+}
+
+// Requests. A struct of one handle has the handle's layout, so an array of them is an array of handles.
+static inline cmpi_request cmpi_request_null(void) { return (cmpi_request){MPI_REQUEST_NULL}; }
+/// `statuses` has room for `count`; where the result is MPI_ERR_IN_STATUS, each holds its request's own error.
+static inline int cmpi_wait_all(int count, cmpi_request *requests, MPI_Status *statuses) {
+  return MPI_Waitall(count, &requests->raw, statuses);
+}
+static inline int cmpi_wait(cmpi_request *request, MPI_Status *status) { return MPI_Wait(&request->raw, status); }
+
+// Windows of shared memory.
+/// `bytes` of the calling rank's own, in pages of its own where the library can (the ranks' parts need not be adjacent).
+static inline int cmpi_win_allocate_shared(MPI_Aint bytes, cmpi_comm comm, void *base, cmpi_win *win) {
+  MPI_Info info;
+  int result = MPI_Info_create(&info);
+  if (result != MPI_SUCCESS) return result;
+  result = MPI_Info_set(info, "alloc_shared_noncontig", "true");
+  if (result == MPI_SUCCESS) result = MPI_Win_allocate_shared(bytes, 1, info, comm.raw, base, &win->raw);
+  MPI_Info_free(&info);
+  return result;
+}
+static inline int cmpi_win_return_errors(cmpi_win win) { return MPI_Win_set_errhandler(win.raw, MPI_ERRORS_RETURN); }
+/// Opens the epoch in which loads, stores and MPI_Win_sync are allowed; nobody holds a conflicting lock.
+static inline int cmpi_win_lock_all(cmpi_win win) { return MPI_Win_lock_all(MPI_MODE_NOCHECK, win.raw); }
+
 #endif

@@ -1,0 +1,18 @@
+import CMPI
+
+/// What the linked MPI says of itself and of the machine.
+public enum MPILibrary {
+  /// The library's text about its version, one line, such as `Open MPI v4.1.4, package: …`; needs no initialisation.
+  public static var version: String {
+    let text = cString(capacity: cmpi_max_library_version_string()) { MPI_Get_library_version($0, $1) } ?? ""
+    return String(text.prefix { $0 != "\n" && $0 != "\0" })
+  }
+
+  /// The name of the machine this rank runs on.
+  public static var processorName: String {
+    cString(capacity: cmpi_max_processor_name()) { MPI_Get_processor_name($0, $1) } ?? ""
+  }
+
+  /// Seconds since some moment in the past, the same moment for this rank's whole life.
+  public static var seconds: Double { MPI_Wtime() }
+}

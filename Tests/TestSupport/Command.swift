@@ -1,0 +1,97 @@
+import Foundation
+
+/// What a command that has ended left behind.
+public struct CommandResult: Sendable {
+  /// The exit code; 128 + signal for a command that a signal ended, as shells count.
+  public var exitCode: Int32
+  public var standardOutput: String
+  public var standardError: String
+  /// Whether the time limit ended it.
+  public var timedOut: Bool
+  public var seconds: Double
+  /// The command, for messages of tests.
+  public var command: String
+
+  /// Everything a failing test wants to show.
+  public var transcript: String {
+    let end = timedOut ? "ended by the time limit" : "exit code \(exitCode)"
+    return "\(command)\n\(end) after \(seconds) s\nstdout:\n\(standardOutput)\nstderr:\n\(standardError)"
+  }
+}
+
+/// A command that could not be started.
+public struct CommandNotStarted: Error, CustomStringConvertible {
+  public let description: String
+}
+
+/// Runs a command to its end, or to the end of its time, and returns what it wrote.
+///
+/// The command is the leader of a process group of its own. When its time is up the group gets SIGTERM, and SIGKILL two
+/// seconds later.
+///
+/// - Parameters:
+///   - arguments: the program (looked up in PATH if it has no slash) and its arguments.
+///   - environment: variables added to this process's, or, where nil, removed from them.
+///   - directory: where it starts; nil for this process's directory.
+public func run(
+  _ arguments: [String], environment: [String: String?] = [:], in directory: URL? = nil, timeLimit: Double = 60
+) throws -> CommandResult {
+  // Output goes to files, not pipes: a pipe that a grandchild holds open would keep the reader waiting.
+  let output = try TemporaryDirectory()
+  let files = ["stdout", "stderr"].map { output.url.appendingPathComponent($0).path }
+
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+  for (descriptor, path) in zip([STDOUT_FILENO, STDERR_FILENO], files) {
+    posix_spawn_file_actions_addopen(&actions, descriptor, path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+  }
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+  posix_spawnattr_setpgroup(&attributes, 0)
+
+  var variables = ProcessInfo.processInfo.environment
+  for (name, value) in environment { variables[name] = value }
+  // `env` changes the directory and becomes the command.
+  let words = (directory.map { ["env", "--chdir", $0.path] } ?? []) + arguments
+  var argv = words.map { strdup($0) } + [nil]
+  var envp = variables.map { strdup("\($0)=\($1)") } + [nil]
+  defer { for text in argv + envp { free(text) } }
+
+  let start = ContinuousClock.now
+  var process: pid_t = 0
+  let code = posix_spawnp(&process, words[0], &actions, &attributes, &argv, &envp)
+  guard code == 0 else {
+    throw CommandNotStarted(description: "\(arguments[0]) does not start: \(String(cString: strerror(code)))")
+  }
+
+  var status: Int32 = 0
+  var timedOut = false
+  func ended() -> Bool { waitpid(process, &status, WNOHANG) != 0 }
+  func waited(until seconds: Double) -> Bool {
+    while !ended() {
+      if start.duration(to: .now) > .seconds(seconds) { return false }
+      usleep(5_000)
+    }
+    return true
+  }
+  if !waited(until: timeLimit) {
+    timedOut = true
+    kill(-process, SIGTERM)
+    if !waited(until: timeLimit + 2) {
+      kill(-process, SIGKILL)
+      waitpid(process, &status, 0)
+    }
+  }
+  let duration = start.duration(to: .now)
+
+  let signal = status & 0x7f
+  let texts = files.map { String(decoding: FileManager.default.contents(atPath: $0) ?? Data(), as: UTF8.self) }
+  return CommandResult(
+    exitCode: signal == 0 ? (status >> 8) & 0xff : 128 + signal, standardOutput: texts[0], standardError: texts[1],
+    timedOut: timedOut, seconds: Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18,
+    command: arguments.joined(separator: " "))
+}

@@ -1,0 +1,21 @@
+import Foundation
+
+/// A directory of its own that goes with its owner.
+public final class TemporaryDirectory: Sendable {
+  public let url: URL
+
+  public init() throws {
+    url = FileManager.default.temporaryDirectory.appendingPathComponent("swift-dp-train-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+}
+
+/// Where the programs of this package were built: beside the program that runs the tests.
+public func productsDirectory() -> URL {
+  URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+}
+
+/// A program of this package.
+public func product(_ name: String) -> String { productsDirectory().appendingPathComponent(name).path }

@@ -1,0 +1,23 @@
+import Foundation
+
+/// One job at a time: jobs side by side on few cores would run into each other's time limits.
+private let oneJob = NSLock()
+
+/// Runs a program under `mpirun` with `np` ranks, however few cores there are and also as root.
+///
+/// - Parameters:
+///   - arguments: the program and its arguments.
+///   - options: further options of `mpirun`, such as `--bind-to core` (without it ranks are not bound).
+///   - environment: variables added, or, where nil, removed, for `mpirun` and with it for all ranks.
+///   - timeLimit: seconds, counted from the start of the job.
+public func mpirun(
+  np: Int, _ arguments: [String], options: [String] = ["--bind-to", "none"], environment: [String: String?] = [:],
+  in directory: URL? = nil, timeLimit: Double = 120
+) throws -> CommandResult {
+  oneJob.lock()
+  defer { oneJob.unlock() }
+  let root = ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"]
+  return try run(
+    ["mpirun", "--oversubscribe", "-np", "\(np)"] + options + arguments,
+    environment: environment.merging(root) { own, _ in own }, in: directory, timeLimit: timeLimit)
+}
