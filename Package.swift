@@ -53,7 +53,9 @@ let package = Package(
     .testTarget(name: "MPITests", dependencies: ["MPI", "mpi-conformance"]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "mpi-conformance"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
+    // How fast the data path is.
+    .executableTarget(name: "data-speed", dependencies: ["Datasets"], path: "Benchmarks/data-speed"),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CZlib"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
     .testTarget(name: "EngineTests", dependencies: ["Engine", "TensorFiles"]),
     .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles"]),
