@@ -56,7 +56,9 @@ let package = Package(
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
     .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], exclude: ["References"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CZlib"]),
+    // How fast the data path is.
+    .executableTarget(name: "data-speed", dependencies: ["Datasets"], path: "Benchmarks/data-speed"),
     .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Networks", "TensorFiles", "CKernels"], exclude: ["References"]),

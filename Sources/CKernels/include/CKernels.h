@@ -5,6 +5,7 @@
 #include "dispatch.h"
 #include "dropout.h"
 #include "environment.h"
+#include "images.h"
 #include "loss.h"
 #include "philox.h"
 #endif
