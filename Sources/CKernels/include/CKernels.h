@@ -3,5 +3,6 @@
 #define CKERNELS_H
 #include "add.h"
 #include "dispatch.h"
+#include "optimizer.h"
 #include "philox.h"
 #endif
