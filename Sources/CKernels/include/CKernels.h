@@ -7,5 +7,6 @@
 #include "environment.h"
 #include "images.h"
 #include "loss.h"
+#include "optimizer.h"
 #include "philox.h"
 #endif

@@ -1,0 +1,53 @@
+/// Well-known optimizers as chains. Errors name the flags of the command line.
+extension [GradientTransformation] {
+  /// Stochastic gradient descent with clipping, weight decay and momentum, each left out where its value is 0 or nil.
+  ///
+  /// Clipping comes before decay, as in PyTorch, where `clip_grad_norm_` sees the gradients alone.
+  public static func stochasticGradientDescent(
+    momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0, clipNorm: Double? = nil
+  ) throws(OptimizerError) -> [GradientTransformation] {
+    try OptimizerError.check(
+      momentum >= 0 && momentum < 1, "--momentum", momentum, "give a number from 0 up to, but not including, 1")
+    try OptimizerError.check(
+      weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", weightDecay, "give 0 or a positive number")
+    if let clipNorm {
+      try OptimizerError.check(clipNorm > 0 && clipNorm.isFinite, "--clip-norm", clipNorm, "give a positive number")
+    }
+    guard !nesterov || momentum > 0 else {
+      throw OptimizerError("--nesterov", "is given without momentum", "give --momentum 0.9, or leave --nesterov out")
+    }
+    var chain: [GradientTransformation] = []
+    if let clipNorm { chain.append(.clipByGlobalNorm(clipNorm)) }
+    if weightDecay > 0 { chain.append(.addDecayedWeights(weightDecay)) }
+    if momentum > 0 { chain.append(.trace(momentum: momentum, nesterov: nesterov)) }
+    return chain + [.scaleByLearningRate]
+  }
+
+  /// Adam with decoupled weight decay (Loshchilov, Hutter, ICLR 2019).
+  public static func adamW(
+    beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, weightDecay: Double = 0.01
+  ) -> [GradientTransformation] {
+    [.scaleByAdam(beta1: beta1, beta2: beta2, epsilon: epsilon), .addDecayedWeights(weightDecay), .scaleByLearningRate]
+  }
+
+  /// LARS as in MLPerf's reference: the trace holds steps that carry their learning rate.
+  public static func lars(
+    coefficient: Double = 0.001, momentum: Double = 0.9, nesterov: Bool = false, weightDecay: Double = 1e-4,
+    epsilon: Double = 0
+  ) -> [GradientTransformation] {
+    [
+      .scaleByTrustRatio(coefficient: coefficient, decay: weightDecay, epsilon: epsilon), .scaleByLearningRate,
+      .trace(momentum: momentum, nesterov: nesterov),
+    ]
+  }
+
+  /// LAMB (You et al., ICLR 2020, algorithm 2, φ = identity).
+  public static func lamb(
+    beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-6, weightDecay: Double = 0.01
+  ) -> [GradientTransformation] {
+    [
+      .scaleByAdam(beta1: beta1, beta2: beta2, epsilon: epsilon), .addDecayedWeights(weightDecay), .scaleByTrustRatio(),
+      .scaleByLearningRate,
+    ]
+  }
+}

@@ -1,0 +1,6 @@
+extension GradientTransformation {
+  /// Multiplies by the step's learning rate, rounded to Float.
+  public static var scaleByLearningRate: GradientTransformation {
+    GradientTransformation(name: "scaleByLearningRate") { block in block.factor *= Float(block.step.learningRate) }
+  }
+}
