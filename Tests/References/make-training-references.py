@@ -56,7 +56,8 @@ def main():
             "losses": losses, "tensors": summary(start, final, options.sampled_elements),
         }
         pathlib.Path(options.losses).write_text(json.dumps(record, indent=1) + "\n")
-    print(f"{options.model} {options.dtype}: loss {losses[0]:.6f} at step 0, {losses[-1]:.6f} at step {len(losses) - 1}")
+    last = len(losses) - 1
+    print(f"{options.model} {options.dtype}: loss {losses[0]:.6f} at step 0, {losses[last]:.6f} at step {last}")
 
 
 def parse():

@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# What the launch scripts share. To be sourced; messages go to standard error, as the trainer's do.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+readonly root
+
+say() { printf '%s: %s\n' "launch/$(basename "$0")" "$*" >&2; }
+
+# Ends the script with an exit code and a sentence.
+fail() {
+  local code=$1
+  shift
+  say "$*"
+  exit "$code"
+}
+
+# Runs a command without output unless it fails; says `notice`, if any, when it takes longer than three seconds.
+quietly() {
+  local notice=$1 log code=0 timer
+  shift
+  log=$(mktemp)
+  {
+    sleep 3 >/dev/null 2>&1
+    [ -z "$notice" ] || say "$notice"
+  } &
+  timer=$!
+  "$@" >"$log" 2>&1 || code=$?
+  kill "$timer" 2>/dev/null || true
+  wait "$timer" 2>/dev/null || true
+  if [ "$code" -ne 0 ]; then
+    say "failed: $*"
+    cat "$log" >&2
+  fi
+  rm -f "$log"
+  return "$code"
+}
+
+# Builds the trainer and leaves its path in `binary`.
+build_trainer() {
+  quietly "building swift-dp-train; the first time takes some minutes" \
+    swift build --package-path "$root" -c release --product swift-dp-train
+  # shellcheck disable=SC2034 # for the script that sources this
+  binary=$root/.build/release/swift-dp-train
+}
+
+# Settings for Open MPI that apply to every job on this machine, scripts and tests alike.
+mpi_environment() {
+  # Open MPI refuses to start as root unless told twice.
+  if [ "$(id -u)" -eq 0 ]; then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  fi
+  # Containers mostly forbid a process to read another's memory; Open MPI tries and complains for every message.
+  if [ -e /.dockerenv ] || [ -e /run/.containerenv ] || grep -q '^Seccomp:.*2' /proc/self/status 2>/dev/null; then
+    export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism:-none}"
+  fi
+}
