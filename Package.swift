@@ -39,7 +39,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Collectives", "COneDNN", "Datasets", "Determinism", "Engine", "MPI", "Models", "Networks", "Optimizers",
+        "CKernels", "Collectives", "COneDNN", "Datasets", "Determinism", "Engine", "MPI", "Models", "Networks",
+        "Optimizers",
         "TensorFiles",
       ]),
     .executableTarget(
@@ -52,9 +53,11 @@ let package = Package(
     // Running commands and MPI jobs from tests.
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     // A program for `mpirun` that checks the binding and the collectives between real ranks.
-    .executableTarget(name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism"], path: "Tests/mpi-conformance"),
+    .executableTarget(
+      name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism"], path: "Tests/mpi-conformance"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
-    .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
+    .testTarget(
+      name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], exclude: ["References"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CZlib"]),
     // How fast the data path is.

@@ -3,7 +3,7 @@ import CKernels
 /// Norms, as sums of squares of blocks. A block's sum has one fixed order (`ck_sum_squares`) and sums of blocks are added
 /// in index order, so whoever computed which block, a norm has the same bits. A NaN or an infinity in the vector gives a
 /// norm that is not finite.
-extension ParameterLayout {
+extension UpdateLayout {
   /// Writes the sum of squares of each block in `blocks` of `vector` to `sums[block]`.
   public func sumSquares(
     of vector: UnsafePointer<Float>, blocks range: Range<Int>, into sums: UnsafeMutablePointer<Double>
@@ -42,7 +42,7 @@ public struct UpdateNorms: Sendable {
   /// The L2 norm of the parameters, region by region.
   public internal(set) var parameters: [Double]
 
-  public init(_ layout: ParameterLayout) {
+  public init(_ layout: UpdateLayout) {
     update = Array(repeating: 0, count: layout.regions.count)
     parameters = update
   }

@@ -44,14 +44,14 @@ public struct Optimizer: Sendable {
     public let reach: GradientTransformation.Reach
   }
 
-  public let layout: ParameterLayout
+  public let layout: UpdateLayout
   public let chain: [GradientTransformation]
   public let passes: [Pass]
   /// Names of all slots, in the order of the chain; the same name twice gets a number (`momentum`, `momentum-2`).
   public let slots: [String]
   private let firstSlots: [Int]
 
-  public init(_ layout: ParameterLayout, _ chain: [GradientTransformation]) {
+  public init(_ layout: UpdateLayout, _ chain: [GradientTransformation]) {
     self.layout = layout
     self.chain = chain
     let starts = [0] + chain.indices.filter { $0 > 0 && chain[$0].reach > .element }

@@ -56,7 +56,7 @@ public struct UpdateBlock {
   var firstSlot = 0
 
   init(
-    block: ParameterLayout.Block, elements: Range<Int>, step: UpdateStep, norms: UpdateNorms?,
+    block: UpdateLayout.Block, elements: Range<Int>, step: UpdateStep, norms: UpdateNorms?,
     reach: GradientTransformation.Reach, vectors: UpdateVectors,
     slotVectors: UnsafeBufferPointer<UnsafeMutablePointer<Float>>, scratch: UnsafeMutablePointer<Float>
   ) {

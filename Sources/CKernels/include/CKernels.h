@@ -9,4 +9,5 @@
 #include "loss.h"
 #include "optimizer.h"
 #include "philox.h"
+#include "processor.h"
 #endif

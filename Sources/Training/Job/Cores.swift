@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 
 /// The processor cores that a process may use on its node.
@@ -16,7 +17,7 @@ public struct Cores: Sendable, Hashable {
   /// control group, which the kernel applies when every core is asked for. The binding itself is left as it was.
   public static func ofNode() -> Cores {
     let before = affinity()
-    bind(to: Array(0..<maskBits))
+    bind(to: Array(0..<Int(CK_MOST_CORES)))
     let allowed = affinity()
     if !before.isEmpty { bind(to: before) }
     return Cores(allowed: allowed.isEmpty ? [0] : allowed, quota: timeQuota())
@@ -24,25 +25,16 @@ public struct Cores: Sendable, Hashable {
 
   /// Binds the calling thread, and threads that it starts later, to cores; those not allowed are passed over.
   public static func bind(to cores: [Int]) {
-    var set = cpu_set_t()
-    withUnsafeMutableBytes(of: &set) { bytes in
-      let words = bytes.bindMemory(to: UInt.self)
-      for core in cores where core < maskBits { words[core / UInt.bitWidth] |= 1 << UInt(core % UInt.bitWidth) }
-    }
-    _ = sched_setaffinity(0, MemoryLayout<cpu_set_t>.size, &set)
+    let numbers = cores.map(Int32.init)
+    // Where none is allowed the binding stays as it was, and so do the trained bits.
+    _ = ck_set_affinity(numbers, Int32(numbers.count))
   }
 
   /// The cores that the calling thread is bound to.
   public static func affinity() -> [Int] {
-    var set = cpu_set_t()
-    guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else { return [] }
-    return withUnsafeBytes(of: &set) { bytes in
-      let words = bytes.bindMemory(to: UInt.self)
-      return (0..<maskBits).filter { words[$0 / UInt.bitWidth] >> UInt($0 % UInt.bitWidth) & 1 == 1 }
-    }
+    var cores = [Int32](repeating: 0, count: Int(CK_MOST_CORES))
+    return cores[..<Int(ck_affinity(&cores))].map(Int.init)
   }
-
-  private static let maskBits = MemoryLayout<cpu_set_t>.size * 8
 
   /// The CPU time that control group version 2 or 1 grants, in whole cores; containers are limited by it.
   private static func timeQuota() -> Int? {

@@ -27,7 +27,7 @@ public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
       Field(name: "level-1 cache", value: cache(Int(_SC_LEVEL1_DCACHE_SIZE))),
       Field(name: "level-2 cache", value: cache(Int(_SC_LEVEL2_CACHE_SIZE))),
       Field(name: "level-3 cache", value: cache(Int(_SC_LEVEL3_CACHE_SIZE))),
-      Field(name: "C library", value: String(cString: gnu_get_libc_version())),
+      Field(name: "C library", value: String(cString: ck_c_library_version())),
     ])
   }
 

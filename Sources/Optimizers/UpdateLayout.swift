@@ -21,7 +21,7 @@ public struct ParameterRegion: Sendable, Hashable {
 /// Each region is cut into blocks of 4,096 elements, the last one shorter, so no block crosses a boundary of
 /// parameters. Blocks are the grain of everything: a slice of an update is a range of blocks, and a norm is a sum over
 /// blocks (numerics contract, rule 5). Block numbers ascend with the elements.
-public struct ParameterLayout: Sendable {
+public struct UpdateLayout: Sendable {
   /// Elements of a block, at most.
   public static let blockLength = 4096
 
