@@ -33,7 +33,8 @@ public struct Cores: Sendable, Hashable {
   /// The cores that the calling thread is bound to.
   public static func affinity() -> [Int] {
     var cores = [Int32](repeating: 0, count: Int(CK_MOST_CORES))
-    return cores[..<Int(ck_affinity(&cores))].map(Int.init)
+    let count = Int(ck_affinity(&cores))
+    return cores[..<count].map(Int.init)
   }
 
   /// The CPU time that control group version 2 or 1 grants, in whole cores; containers are limited by it.

@@ -1,0 +1,41 @@
+import Foundation
+
+/// Where the time of steps goes. The phases are the lines of `Trainer.step`.
+public struct StepTimes: Sendable {
+  public enum Phase: Int, Sendable, CaseIterable {
+    case data, compute, communication, update
+  }
+
+  /// Parts of a whole.
+  public struct Shares: Sendable {
+    public var data = 0.0
+    public var compute = 0.0
+    public var communication = 0.0
+    public var update = 0.0
+  }
+
+  private var nanoseconds = [UInt64](repeating: 0, count: Phase.allCases.count)
+  private var last = DispatchTime.now().uptimeNanoseconds
+
+  public init() {}
+
+  /// Starts the clock of the next phase.
+  mutating func start() { last = DispatchTime.now().uptimeNanoseconds }
+
+  /// Books the time since the last stamp to a phase.
+  mutating func stamp(_ phase: Phase) {
+    let now = DispatchTime.now().uptimeNanoseconds
+    nanoseconds[phase.rawValue] += now - last
+    last = now
+  }
+
+  public var shares: Shares {
+    let total = max(1, Double(nanoseconds.reduce(0, +)))
+    func share(_ phase: Phase) -> Double { Double(nanoseconds[phase.rawValue]) / total }
+    return Shares(
+      data: share(.data), compute: share(.compute), communication: share(.communication), update: share(.update))
+  }
+
+  /// Nanoseconds booked to a phase.
+  public subscript(phase: Phase) -> UInt64 { nanoseconds[phase.rawValue] }
+}

@@ -1,0 +1,168 @@
+import Collectives
+import Datasets
+import Engine
+import Foundation
+import MPI
+import Models
+import Networks
+import Optimizers
+
+/// Synchronous data-parallel training of one run.
+///
+/// All ranks make a trainer with equal arguments and call its methods in the same order: everything here is collective.
+///
+///     let trainer = try Trainer(world: world, recipe: recipe, data: data)
+///     try trainer.start()
+///     let summary = try trainer.run { event in … }
+public final class Trainer {
+  public let recipe: Recipe
+  public let resources: Resources
+  public let network: Network
+  public let data: TrainingData
+  public let plan: EpochPlan
+  public let executor: Executor
+  public let optimizer: Optimizer
+  public let learningRates: LearningRateSchedule
+  public let reducer: GradientReducer
+  public let state: TrainingState
+  public let totalSteps: Int
+
+  let world: Communicator
+  private var update: LocalUpdate
+  private let shardGradients: [FloatBuffer]
+  private let gradient: FloatBuffer
+  private var metrics: [Double]
+  var times = StepTimes()
+
+  /// Plans the kernels and places all memory.
+  ///
+  /// - Parameter recipe: with `shards` and `threadsPerShard` as in `resources`.
+  public init(
+    world: Communicator, recipe: Recipe, resources: Resources, data: TrainingData, network customNetwork: Network? = nil
+  ) throws {
+    self.world = world
+    self.recipe = recipe
+    self.resources = resources
+    self.data = data
+    network = customNetwork ?? data.network(recipe)
+    let plan = data.plan(recipe)
+    self.plan = plan
+    totalSteps = recipe.totalSteps(stepsPerEpoch: plan.stepsPerEpoch)
+    learningRates = try classifying { try recipe.learningRates(stepsPerEpoch: plan.stepsPerEpoch) }
+
+    let hosted = resources.placement.shards(of: world.rank)
+    var configuration = Executor.Configuration(
+      network: network, trainingBatchSizes: recipe.programSizes(plan, shards: resources.shards))
+    configuration.labelSmoothing = recipe.labelSmoothing
+    configuration.evaluationBatchSizes = data.evaluationBlocks(recipe).map(\.count)
+    configuration.workers = resources.workers
+    configuration.threadsPerShard = resources.threadsPerShard
+    configuration.seed = recipe.seed
+    executor = try classifying { try Executor(configuration) }
+
+    let layout = executor.parameterLayout
+    let regions = layout.entries.filter(\.parameter.isTrainable).map { entry in
+      let isWeight = entry.parameter.isWeight
+      return ParameterRegion(
+        name: entry.parameter.name, elements: entry.range, decays: isWeight || recipe.decaysAll, adapts: isWeight)
+    }
+    optimizer = Optimizer(UpdateLayout(regions), try classifying { try recipe.transformations() })
+    update = LocalUpdate(optimizer)
+    state = try TrainingState(layout: layout, slotNames: optimizer.slots)
+    gradient = try FloatBuffer(count: layout.count, skew: 1088)
+    shardGradients = try hosted.indices.map { try FloatBuffer(count: layout.count, skew: 2176 + 1088 * ($0 % 2)) }
+    let buckets = packBuckets(parameterSizes: layout.extents, capacity: recipe.bucketBytes).map(\.elements)
+    reducer = try GradientReducer(
+      communicator: world, placement: resources.placement, buckets: buckets, algorithm: recipe.allReduce)
+    metrics = [Double](repeating: 0, count: 2 * resources.shards)
+  }
+
+  /// Gives every rank rank 0's start: parameters from the seed, or whatever `load` puts over them.
+  public func start(load: (TrainingState) throws -> Void = { _ in }) throws {
+    try executor.parameterLayout.initialize(state.parameters.pointer, seed: recipe.seed)
+    try world.agree { if world.rank == 0 { try load(state) } }
+    try world.broadcast(state.parameters.values)
+    try checkParametersAreEqual("at the start")
+  }
+
+  /// Reads the batches of the run from its position on.
+  func makeReader() throws -> BatchReader {
+    let (epoch, step) = plan.position(globalStep: state.position.step)
+    return try classifying {
+      try BatchReader(
+        source: data.train, plan: plan, normalisation: data.normalisation,
+        augmentation: Augmentation(recipe.augmentation, seed: recipe.seed),
+        shards: resources.placement.shards(of: world.rank), of: resources.shards, epoch: epoch, step: step)
+    }
+  }
+
+  /// One synchronous step: batch, gradients of the hosted shards, sum over all shards, update.
+  func step(_ reader: BatchReader, measuringNorm: Bool) throws -> StepResult {
+    times.start()
+    let batch = try classifying { try reader.next() }
+    times.stamp(.data)
+
+    let sums = try executor.computeGradients(parameters: state.parameters.pointer, work(batch))
+    times.stamp(.compute)
+
+    let contributions = shardGradients.map { UnsafePointer($0.pointer) }
+    for bucket in reducer.buckets.indices {
+      try reducer.reduce(bucket: bucket, contributions: contributions, result: gradient.pointer)
+    }
+    let (loss, correct) = try total(sums)
+    times.stamp(.communication)
+
+    let rate = UpdateStep(state.position.step, of: learningRates)
+    let vectors = UpdateVectors(
+      parameters: state.parameters.pointer, gradient: gradient.pointer, slots: state.slots.map(\.pointer))
+    let norm = update.step(vectors, at: rate, measuringNorm: measuringNorm)
+    updateRunningStatistics()
+    times.stamp(.update)
+
+    state.position.step += 1
+    return StepResult(
+      batch: batch, loss: loss / Double(batch.sampleCount), correct: correct, gradientNorm: norm ?? .nan,
+      learningRate: rate.learningRate)
+  }
+
+  struct StepResult {
+    let batch: GlobalBatch
+    let loss: Double
+    let correct: Int
+    /// Not a number where it was not asked for.
+    let gradientNorm: Double
+    let learningRate: Double
+  }
+
+  private func work(_ batch: GlobalBatch) -> [Executor.ShardWork] {
+    zip(batch.shards, shardGradients).map { shard, gradients in
+      Executor.ShardWork(
+        images: shard.images, labels: shard.labels, sampleIDs: shard.ids, batches: recipe.microBatches(shard.count),
+        gradients: gradients.pointer, globalBatch: batch.sampleCount, epoch: batch.epoch, step: batch.step)
+    }
+  }
+
+  /// Losses added in shard order, so that the sum has the same bits everywhere (numerics contract, rule 6).
+  private func total(_ sums: [LossSums]) throws -> (loss: Double, correct: Int) {
+    for (shard, sum) in zip(resources.placement.shards(of: world.rank), sums) {
+      metrics[2 * shard] = sum.loss
+      metrics[2 * shard + 1] = Double(sum.correct)
+    }
+    try world.allGatherShardValues(&metrics, placement: resources.placement)
+    var loss = 0.0
+    var correct = 0.0
+    for shard in 0..<resources.shards {
+      loss += metrics[2 * shard]
+      correct += metrics[2 * shard + 1]
+    }
+    return (loss, Int(correct))
+  }
+
+  private func updateRunningStatistics() {
+    for entry in state.layout.entries where !entry.parameter.isTrainable {
+      updateRunningStatistic(
+        UnsafeMutableBufferPointer(rebasing: state.parameters.values[entry.range]),
+        towards: UnsafeBufferPointer(rebasing: gradient.values[entry.range]), momentum: entry.parameter.momentum)
+    }
+  }
+}

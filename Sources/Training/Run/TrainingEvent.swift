@@ -1,0 +1,59 @@
+/// What happens in a run, for the screen, the event file and callbacks.
+///
+/// Every number but times and rates is the same on any number of ranks. The order of a run:
+///
+///     started
+///     step …               at step 1, every `Schedule.logEvery` steps, and the last of an epoch
+///     evaluated            after each epoch and at the end
+///     finished
+public enum TrainingEvent: Sendable {
+  case started
+  case step(StepReport)
+  case evaluated(EvaluationReport)
+  case finished(RunSummary)
+}
+
+/// One step, and the rates since the report before.
+public struct StepReport: Sendable {
+  /// From 1.
+  public var step: Int
+  public var totalSteps: Int
+  /// From 0.
+  public var epoch: Int
+  /// Mean loss of the global batch.
+  public var loss: Double
+  /// The L2 norm of the gradient.
+  public var gradientNorm: Double
+  public var learningRate: Double
+  public var samplesPerSecond: Double
+  public var secondsPerStep: Double
+  /// Shares of the time since the report before.
+  public var shares: StepTimes.Shares
+}
+
+/// The whole set once through the network.
+public struct EvaluationReport: Sendable {
+  /// Epochs finished, and the global steps taken.
+  public var epoch: Double
+  public var step: Int
+  public var correct: Int
+  public var total: Int
+  /// Mean loss.
+  public var loss: Double
+  public var seconds: Double
+  public var isBest: Bool
+  public var accuracy: Double { total == 0 ? 0 : Double(correct) / Double(total) }
+}
+
+/// How a run ended.
+public struct RunSummary: Sendable {
+  public var steps: Int
+  public var epochs: Double
+  public var finalTrainLoss: Double
+  public var test: EvaluationReport
+  public var best: EvaluationReport
+  public var samplesPerSecond: Double
+  public var seconds: Double
+  public var parametersDigest: String
+  public var stateDigest: String
+}
