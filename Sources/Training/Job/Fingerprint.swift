@@ -1,6 +1,7 @@
 import CKernels
 import COneDNN
 import Foundation
+import MPI
 
 /// What the bits of a run depend on beside its recipe (numerics contract, rule 11).
 public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
@@ -33,11 +34,28 @@ public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
 
   public init(fields: [Field]) { self.fields = fields }
 
+  /// The value of a field.
+  public subscript(name: String) -> String { fields.first { $0.name == name }?.value ?? "" }
+
   /// One line; equal fingerprints give equal lines.
   public var description: String { fields.map { "\($0.name) \($0.value)" }.joined(separator: ", ") }
 
   /// The differences from another, as "name: this, there that".
   public func differences(from other: Fingerprint) -> [String] {
     zip(fields, other.fields).filter { $0.0 != $0.1 }.map { "\($0.name): \($0.value), there \($1.value)" }
+  }
+}
+
+extension Fingerprint {
+  /// Stops the job where ranks would compute different bits. Collective.
+  func checkEqual(on world: Communicator) throws {
+    let all = try world.allGather(description)
+    let strangers = all.indices.filter { all[$0] != all[0] }
+    guard let first = strangers.first else { return }
+    let hosts = try world.allGather(MPILibrary.processorName)
+    throw TrainingError(
+      .badConfiguration,
+      "rank \(first) on \(hosts[first]) computes with other bits than rank 0 on \(hosts[0]): it has \(all[first]), "
+        + "rank 0 has \(all[0]); use hosts of one kind.")
   }
 }

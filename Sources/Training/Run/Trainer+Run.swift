@@ -3,74 +3,81 @@ import Foundation
 import MPI
 
 extension Trainer {
+  /// What happens between steps. Every rank gives the same; the closures are collective.
+  public struct RunActions {
+    /// Steps between reports.
+    public var logEvery = 50
+    /// Whether to evaluate after each epoch and at the end.
+    public var evaluates = true
+    /// Steps between saves, beside those after evaluations.
+    public var saveEvery: Int?
+    /// The step to stop after, if before the end of the run.
+    public var stopAfter: Int?
+    /// The best evaluation of a run that goes on.
+    public var best: EvaluationReport?
+    /// Called with the best evaluation so far.
+    public var save: (EvaluationReport?) throws -> Void = { _ in }
+    /// Called when an evaluation beats all before.
+    public var keepBest: () throws -> Void = {}
+
+    public init(logEvery: Int = 50, evaluates: Bool = true, saveEvery: Int? = nil) {
+      (self.logEvery, self.evaluates, self.saveEvery) = (logEvery, evaluates, saveEvery)
+    }
+  }
+
   /// Trains from the state's position to the end. Collective.
   ///
-  /// - Parameters:
-  ///   - logEvery: steps between reports.
-  ///   - evaluates: whether to evaluate after each epoch and at the end.
-  ///   - onBest: called on every rank when an evaluation beats all before.
-  ///   - observe: called on every rank with the same events; only times and rates differ.
-  public func run(
-    logEvery: Int = 50, evaluates: Bool = true, onBest: (EvaluationReport) throws -> Void = { _ in },
-    _ observe: (TrainingEvent) throws -> Void
-  ) throws -> RunSummary {
+  /// - Parameter observe: called on every rank with the same events; only times and rates differ.
+  public func run(_ actions: RunActions, _ observe: (TrainingEvent) throws -> Void) throws -> RunSummary {
     let begin = DispatchTime.now().uptimeNanoseconds
     let reader = try makeReader()
-    var best: EvaluationReport?
+    let end = min(actions.stopAfter ?? totalSteps, totalSteps)
+    var best = actions.best
     var latest: EvaluationReport?
     var window = Window()
     var lastLoss = Double.nan
-    var samples = 0
-    var secondsInSteps = 0.0
     try observe(.started)
 
-    while state.position.step < totalSteps {
+    while state.position.step < end {
       let number = state.position.step + 1
-      let endsEpoch = number % plan.stepsPerEpoch == 0
-      let isReported = number == 1 || number % logEvery == 0 || endsEpoch || number == totalSteps
+      let endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
+      let isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
       let result = try step(reader, measuringNorm: isReported)
       guard result.loss.isFinite else { throw diverged(at: number, result) }
       lastLoss = result.loss
-      samples += result.batch.sampleCount
       window.add(samples: result.batch.sampleCount)
       if isReported {
-        let report = window.close(
-          StepReport(
-            step: number, totalSteps: totalSteps, epoch: result.batch.epoch, loss: result.loss,
-            gradientNorm: result.gradientNorm, learningRate: result.learningRate, samplesPerSecond: 0,
-            secondsPerStep: 0, shares: times.shares))
-        secondsInSteps += report.secondsPerStep * Double(report.stepsInWindow)
+        var report = StepReport(number, of: totalSteps, result)
+        window.close(&report, times.shares)
         times = StepTimes()
-        try observe(.step(report.step))
+        try observe(.step(report))
       }
-      if evaluates && (endsEpoch || number == totalSteps) {
-        latest = try evaluateAndKeepBest(&best, onBest)
+      if actions.evaluates && endsEpoch {
+        latest = try evaluate(best: &best)
         if let latest { try observe(.evaluated(latest)) }
+        if latest?.isBest == true { try actions.keepBest() }
         try checkParametersAreEqual("after step \(number)")
-        window = Window()
       }
+      if (actions.evaluates && endsEpoch) || actions.saveEvery.map({ number % $0 == 0 }) ?? false {
+        try actions.save(best)
+      }
+      if endsEpoch { window.reopen() }
     }
 
-    let final = try latest ?? evaluate()
+    let final = try latest ?? (actions.evaluates ? evaluate(best: &best) : EvaluationReport.none)
     let summary = RunSummary(
       steps: state.position.step, epochs: Double(state.position.step) / Double(plan.stepsPerEpoch),
-      finalTrainLoss: lastLoss, test: final, best: best ?? final,
-      samplesPerSecond: secondsInSteps > 0 ? Double(samples) / secondsInSteps : 0,
+      finalTrainLoss: lastLoss, test: final, best: best ?? final, samplesPerSecond: window.samplesPerSecond,
       seconds: Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9,
       parametersDigest: try state.parametersDigest().description, stateDigest: try state.stateDigest().description)
     try observe(.finished(summary))
     return summary
   }
 
-  private func evaluateAndKeepBest(
-    _ best: inout EvaluationReport?, _ onBest: (EvaluationReport) throws -> Void
-  ) throws -> EvaluationReport {
+  private func evaluate(best: inout EvaluationReport?) throws -> EvaluationReport {
     var report = try evaluate()
     report.isBest = best.map { report.correct > $0.correct } ?? true
-    if report.isBest {
-      best = report
-      try onBest(report)
-    }
+    if report.isBest { best = report }
     return report
   }
 
@@ -82,11 +89,13 @@ extension Trainer {
   }
 }
 
-/// The steps since the last report.
+/// The steps since the last report, and the rate over all steps.
 private struct Window {
   private var start = DispatchTime.now().uptimeNanoseconds
   private var steps = 0
   private var samples = 0
+  private var allSeconds = 0.0
+  private var allSamples = 0
 
   mutating func add(samples count: Int) {
     steps += 1
@@ -94,14 +103,35 @@ private struct Window {
   }
 
   /// Fills in the rates and begins the next window.
-  mutating func close(_ report: StepReport) -> (step: StepReport, secondsPerStep: Double, stepsInWindow: Int) {
+  mutating func close(_ report: inout StepReport, _ shares: StepTimes.Shares) {
     let now = DispatchTime.now().uptimeNanoseconds
     let seconds = Double(now - start) / 1e9
-    var report = report
     report.samplesPerSecond = Double(samples) / max(seconds, 1e-9)
     report.secondsPerStep = seconds / Double(max(steps, 1))
-    let result = (report, report.secondsPerStep, steps)
+    report.shares = shares
+    allSeconds += seconds
+    allSamples += samples
     (start, steps, samples) = (now, 0, 0)
-    return result
   }
+
+  /// Leaves out the time since the last report: evaluation and saving are no steps.
+  mutating func reopen() { start = DispatchTime.now().uptimeNanoseconds }
+
+  /// Over all steps so far.
+  var samplesPerSecond: Double { allSeconds > 0 ? Double(allSamples) / allSeconds : 0 }
+}
+
+extension StepReport {
+  fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult) {
+    self.init(
+      step: number, totalSteps: totalSteps, epoch: result.batch.epoch, loss: result.loss,
+      gradientNorm: result.gradientNorm, learningRate: result.learningRate, samplesPerSecond: 0, secondsPerStep: 0,
+      shares: StepTimes.Shares())
+  }
+}
+
+extension EvaluationReport {
+  /// Of a run that does not evaluate.
+  fileprivate static let none = EvaluationReport(
+    epoch: 0, step: 0, correct: 0, total: 0, loss: 0, seconds: 0, isBest: false)
 }

@@ -6,14 +6,17 @@ import MPI
 import Models
 import Networks
 import Optimizers
+import TensorFiles
 
 /// Synchronous data-parallel training of one run.
 ///
 /// All ranks make a trainer with equal arguments and call its methods in the same order: everything here is collective.
 ///
-///     let trainer = try Trainer(world: world, recipe: recipe, data: data)
+///     let executor = try Trainer.makeExecutor(network: network, recipe: recipe, resources: resources, data: data)
+///     let trainer = try Trainer(
+///       world: world, recipe: recipe, resources: resources, data: data, executor: executor)
 ///     try trainer.start()
-///     let summary = try trainer.run { event in … }
+///     let summary = try trainer.run(Trainer.RunActions()) { event in … }
 public final class Trainer {
   public let recipe: Recipe
   public let resources: Resources
@@ -26,6 +29,8 @@ public final class Trainer {
   public let reducer: GradientReducer
   public let state: TrainingState
   public let totalSteps: Int
+  /// The first digits of the SHA-256 of all kernels and layouts.
+  public let planDigest: String
 
   let world: Communicator
   private var update: LocalUpdate
@@ -34,31 +39,38 @@ public final class Trainer {
   private var metrics: [Double]
   var times = StepTimes()
 
-  /// Plans the kernels and places all memory.
-  ///
-  /// - Parameter recipe: with `shards` and `threadsPerShard` as in `resources`.
-  public init(
-    world: Communicator, recipe: Recipe, resources: Resources, data: TrainingData, network customNetwork: Network? = nil
-  ) throws {
-    self.world = world
-    self.recipe = recipe
-    self.resources = resources
-    self.data = data
-    network = customNetwork ?? data.network(recipe)
-    let plan = data.plan(recipe)
-    self.plan = plan
-    totalSteps = recipe.totalSteps(stepsPerEpoch: plan.stepsPerEpoch)
-    learningRates = try classifying { try recipe.learningRates(stepsPerEpoch: plan.stepsPerEpoch) }
-
-    let hosted = resources.placement.shards(of: world.rank)
+  /// Plans the kernels of a run; local to the rank, so that it can be agreed on before anything collective.
+  public static func makeExecutor(network: Network, recipe: Recipe, resources: Resources, data: TrainingData) throws
+    -> Executor
+  {
     var configuration = Executor.Configuration(
-      network: network, trainingBatchSizes: recipe.programSizes(plan, shards: resources.shards))
+      network: network, trainingBatchSizes: recipe.programSizes(data.plan(recipe), shards: resources.shards))
     configuration.labelSmoothing = recipe.labelSmoothing
     configuration.evaluationBatchSizes = data.evaluationBlocks(recipe).map(\.count)
     configuration.workers = resources.workers
     configuration.threadsPerShard = resources.threadsPerShard
     configuration.seed = recipe.seed
-    executor = try classifying { try Executor(configuration) }
+    return try classifying { try Executor(configuration) }
+  }
+
+  /// Places all memory. Collective.
+  ///
+  /// - Parameter recipe: with `shards` and `threadsPerShard` as in `resources`.
+  public init(
+    world: Communicator, recipe: Recipe, resources: Resources, data: TrainingData, executor: Executor
+  ) throws {
+    self.world = world
+    self.recipe = recipe
+    self.resources = resources
+    self.data = data
+    self.executor = executor
+    network = executor.configuration.network
+    let plan = data.plan(recipe)
+    self.plan = plan
+    totalSteps = recipe.totalSteps(stepsPerEpoch: plan.stepsPerEpoch)
+    learningRates = try classifying { try recipe.learningRates(stepsPerEpoch: plan.stepsPerEpoch) }
+    planDigest = String(SHA256.hash(Array(executor.planText.utf8)).description.prefix(12))
+    let hosted = resources.placement.shards(of: world.rank)
 
     let layout = executor.parameterLayout
     let regions = layout.entries.filter(\.parameter.isTrainable).map { entry in
@@ -77,11 +89,20 @@ public final class Trainer {
     metrics = [Double](repeating: 0, count: 2 * resources.shards)
   }
 
-  /// Gives every rank rank 0's start: parameters from the seed, or whatever `load` puts over them.
+  /// Gives every rank the start of rank 0: parameters from the seed, or whatever state `load` puts in their place.
+  /// Collective; `load` is called on rank 0.
   public func start(load: (TrainingState) throws -> Void = { _ in }) throws {
-    try executor.parameterLayout.initialize(state.parameters.pointer, seed: recipe.seed)
-    try world.agree { if world.rank == 0 { try load(state) } }
+    try world.agree {
+      if world.rank == 0 {
+        try executor.parameterLayout.initialize(state.parameters.pointer, seed: recipe.seed)
+        try load(state)
+      }
+    }
     try world.broadcast(state.parameters.values)
+    for slot in state.slots { try world.broadcast(slot.values) }
+    var position = [state.position.step]
+    try world.broadcast(&position)
+    state.position = Position(step: position[0])
     try checkParametersAreEqual("at the start")
   }
 

@@ -1,0 +1,55 @@
+/// One line of `events.jsonl`. Fields that an event has not are left out.
+struct EventFields: Encodable {
+  var event = ""
+  /// Seconds since 1970.
+  var time = 0.0
+  var step: Int?
+  var epoch: Double?
+  var loss: Double?
+  var gradientNorm: Double?
+  var learningRate: Double?
+  var samplesPerSecond: Double?
+  var shareOfCompute: Double?
+  var shareOfCommunication: Double?
+  var shareOfData: Double?
+  var correct: Int?
+  var total: Int?
+  var isBest: Bool?
+  var path: String?
+
+  enum CodingKeys: String, CodingKey {
+    case event, time, step, epoch, loss
+    case gradientNorm = "gradient_norm"
+    case learningRate = "learning_rate"
+    case samplesPerSecond = "samples_per_second"
+    case shareOfCompute = "share_of_compute"
+    case shareOfCommunication = "share_of_communication"
+    case shareOfData = "share_of_data"
+    case correct, total
+    case isBest = "is_best"
+    case path
+  }
+
+  init(step: Int? = nil, path: String? = nil) { (self.step, self.path) = (step, path) }
+
+  init(_ report: StepReport) {
+    step = report.step
+    epoch = Double(report.epoch)
+    loss = report.loss
+    gradientNorm = report.gradientNorm
+    learningRate = report.learningRate
+    samplesPerSecond = report.samplesPerSecond
+    shareOfCompute = report.shares.compute
+    shareOfCommunication = report.shares.communication
+    shareOfData = report.shares.data
+  }
+
+  init(_ report: EvaluationReport) {
+    step = report.step
+    epoch = report.epoch
+    loss = report.loss
+    correct = report.correct
+    total = report.total
+    isBest = report.isBest
+  }
+}

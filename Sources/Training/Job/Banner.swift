@@ -1,0 +1,110 @@
+import Collectives
+import Engine
+import Foundation
+import MPI
+import TensorFiles
+
+/// What a run is, in lines that answer what people ask about their runs.
+public struct Banner: Sendable {
+  /// Headings and texts; the first has no heading.
+  public let lines: [(heading: String, text: String)]
+
+  init(_ trainer: Trainer, _ world: Communicator, _ job: TrainingJob, _ session: RunSession?, readSeconds: Double) {
+    let recipe = trainer.recipe
+    let resources = trainer.resources
+    let parameters = trainer.executor.parameterLayout.entries.filter(\.parameter.isTrainable)
+      .reduce(0) { $0 + $1.parameter.count }
+    let plan = trainer.plan
+    let fingerprint = Fingerprint.ofThisMachine()
+    let total = trainer.totalSteps
+    var lines: [(String, String)] = []
+    let place = session.map { "run \($0.path)" } ?? "dry run, nothing is written"
+    lines.append(("", "swift-dp-train \(Version.text) · \(place) · seed \(recipe.seed)"))
+    let launcher =
+      LaunchEnvironment.current.size > 1 ? Banner.library() : world.size == 1 ? "no launcher" : Banner.library()
+    lines.append(
+      (
+        "ranks",
+        "\(world.size) on \(count(resources.hosts, "host")) (\(MPILibrary.processorName)) · "
+          + "\(count(resources.shards, "shard")), \(count(resources.threadsPerShard, "thread")) each · \(launcher)"
+      ))
+    lines.append(
+      (
+        "model",
+        "\(trainer.network.name) · \(grouped(parameters)) parameters (\(mebibytes(4 * parameters))) · float32 · "
+          + "oneDNN \(fingerprint["oneDNN"]) \(fingerprint["oneDNN instruction set"]) · plan \(trainer.planDigest)"
+      ))
+    let kept = trainer.data.evaluatesHeldOut ? "held out" : "test"
+    lines.append(
+      (
+        "data",
+        "\(trainer.data.name) · \(grouped(trainer.data.train.count)) train, \(grouped(trainer.data.evaluation.count)) \(kept) · "
+          + "every sample once per epoch · read in \(String(format: "%.1f", readSeconds)) s"
+      ))
+    let last = plan.positions(step: plan.stepsPerEpoch - 1).count
+    let share =
+      recipe.batchSize % resources.shards == 0
+      ? "\(recipe.batchSize / resources.shards)"
+      : "\(recipe.batchSize / resources.shards)–\(recipe.batchSize / resources.shards + 1)"
+    lines.append(
+      (
+        "batch",
+        "\(recipe.batchSize) global = \(share) per shard × \(count(resources.shards, "shard")) · "
+          + "\(grouped(plan.stepsPerEpoch)) steps per epoch"
+          + (last == recipe.batchSize ? "" : " (the last has \(last) samples, weighted)")
+      ))
+    lines.append(("rate", Banner.rate(recipe)))
+    let buckets = trainer.reducer.buckets
+    lines.append(
+      (
+        "sum",
+        "\(recipe.allReduce.rawValue)\(recipe.allReduce == .ring ? " over messages" : "") · \(count(buckets.count, "bucket")), "
+          + "\(mebibytes(4 * trainer.executor.parameterLayout.count))"
+          + (recipe.allReduce.caveat == nil ? "" : " · bits may depend on the number of ranks")
+      ))
+    if session != nil {
+      let when = job.saveEvery.map { "every \(grouped($0)) steps and " } ?? ""
+      let from = session?.resumedFrom.map { " · going on from \($0)" } ?? ""
+      lines.append(("save", "\(when)after each epoch\(from)"))
+    }
+    let done = trainer.state.position.step
+    let epochs = String(format: "%g", (Double(total) / Double(plan.stepsPerEpoch) * 100).rounded() / 100)
+    lines.append(("plan", "\(epochs) epochs = \(grouped(total)) steps" + (done > 0 ? ", \(grouped(done)) done" : "")))
+    self.lines = lines.map { (heading: $0.0, text: $0.1) }
+  }
+
+  private static func rate(_ recipe: Recipe) -> String {
+    var parts = ["\(recipe.learningRate) as given (no scaling)"]
+    if recipe.warmupEpochs > 0 { parts.append("warm-up \(String(format: "%g", recipe.warmupEpochs)) epochs") }
+    parts.append("\(recipe.schedule.rawValue) schedule")
+    parts.append("momentum \(recipe.momentum)\(recipe.nesterov ? " (Nesterov)" : "")")
+    if recipe.weightDecay > 0 { parts.append("weight decay \(recipe.weightDecay)") }
+    if let clip = recipe.clipNorm { parts.append("clipped to norm \(clip)") }
+    return parts.joined(separator: " · ")
+  }
+
+  /// "Open MPI 4.1.4" out of the library's long text.
+  static func library() -> String {
+    let words = MPILibrary.version.replacingOccurrences(of: "v", with: "").split(whereSeparator: {
+      " ,\n\t".contains($0)
+    })
+    guard words.count >= 3 else { return MPILibrary.version }
+    return words.prefix(3).joined(separator: " ")
+  }
+}
+
+/// "1 shard", "4 shards".
+func count(_ number: Int, _ noun: String) -> String { "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")" }
+
+/// 1234567 as 1,234,567.
+public func grouped(_ number: Int) -> String {
+  var digits = String(number.magnitude)
+  var groups: [String] = []
+  while digits.count > 3 {
+    groups.insert(String(digits.suffix(3)), at: 0)
+    digits.removeLast(3)
+  }
+  return (number < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
+}
+
+func mebibytes(_ bytes: Int) -> String { String(format: "%.2f MiB", Double(bytes) / 0x1p20) }

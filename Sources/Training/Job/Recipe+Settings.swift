@@ -1,0 +1,38 @@
+import Collectives
+import Datasets
+import Optimizers
+
+extension Recipe {
+  /// Every resolved setting by the name of its flag: what the run's `config.yaml` holds and `--config` reads back.
+  public func settings(dataDirectory: String?) -> [(key: String, value: String?)] {
+    func crop(_ map: ImageMap) -> Int? { if case .randomCrop(let padding) = map { padding } else { nil } }
+    var lengthSetting: (key: String, value: String?) {
+      switch length {
+      case .epochs(let epochs): ("epochs", "\(epochs)")
+      case .steps(let steps): ("steps", "\(steps)")
+      }
+    }
+    return [
+      ("model", model.rawValue), ("dropout", "\(dropout)"), ("dataset", dataset.rawValue), ("data-dir", dataDirectory),
+      ("synthetic-shape", "\(synthetic.shape)"), ("synthetic-classes", "\(synthetic.classCount)"),
+      ("synthetic-train", "\(synthetic.trainCount)"), ("synthetic-test", "\(synthetic.testCount)"),
+      ("hold-out", "\(holdOut)"), ("shuffle", "\(shuffles)"), ("drop-last", "\(dropsLast)"),
+      ("random-crop", "\(augmentation.compactMap(crop).first ?? 0)"),
+      ("horizontal-flip", "\(augmentation.contains(.horizontalFlip))"), ("seed", "\(seed)"),
+      ("batch-size", "\(batchSize)"), lengthSetting, ("micro-batch-size", microBatchSize.map(String.init)),
+      ("shards", shards.map(String.init)), ("threads-per-shard", threadsPerShard.map(String.init)),
+      ("learning-rate", "\(learningRate)"), ("momentum", "\(momentum)"), ("nesterov", "\(nesterov)"),
+      ("weight-decay", "\(weightDecay)"), ("decay-all", "\(decaysAll)"), ("clip-norm", clipNorm.map { "\($0)" }),
+      ("label-smoothing", "\(labelSmoothing)"), ("schedule", schedule.rawValue), ("warmup-epochs", "\(warmupEpochs)"),
+      ("milestones", milestones.isEmpty ? nil : milestones.map(\.description).joined(separator: ",")),
+      ("step-factor", "\(stepFactor)"), ("polynomial-power", "\(polynomialPower)"),
+      ("final-learning-rate", "\(finalLearningRate)"), ("all-reduce", allReduce.rawValue),
+      ("bucket-size", ByteCount(bucketBytes).text),
+    ]
+  }
+
+  /// The settings as a YAML file.
+  public func configurationText(dataDirectory: String?) -> String {
+    settings(dataDirectory: dataDirectory).map { key, value in "\(key): \(value ?? "null")\n" }.joined()
+  }
+}

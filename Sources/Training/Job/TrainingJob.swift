@@ -1,0 +1,122 @@
+import Engine
+import Foundation
+import MPI
+import Networks
+
+/// A training run from its first line on the screen to its files: what the command `train` is, as a value.
+public struct TrainingJob: Sendable {
+  public var recipe: Recipe
+  public var dataDirectory: String?
+  /// Nil for `runs/<model>-<date>-<time>`.
+  public var runDirectory: String?
+  public var resume = Resume.auto
+  /// Global steps between checkpoints; nil for one at the end of each epoch.
+  public var saveEvery: Int?
+  /// A safetensors file to start from, and the layers that keep their own start.
+  public var initialParameters: String?
+  public var skippedLayers: [String] = []
+  /// Steps between reports.
+  public var logEvery = 50
+  /// Real steps after which to stop, with nothing evaluated and nothing written.
+  public var dryRun: Int?
+  /// In place of the recipe's model.
+  public var network: Network?
+
+  public enum Resume: Sendable, Hashable {
+    /// The newest checkpoint of the run directory, or a new run where there is none.
+    case auto
+    /// A new run; an existing one is refused.
+    case none
+    /// A checkpoint directory.
+    case checkpoint(String)
+  }
+
+  public init(_ recipe: Recipe) { self.recipe = recipe }
+
+  /// Runs the job. Collective.
+  ///
+  /// - Parameter observer: shows the run; asked on rank 0 only.
+  /// - Returns: the exit code.
+  public func run(_ world: Communicator, observer: any JobObserver) throws -> Int32 {
+    let observer: (any JobObserver)? = world.rank == 0 ? observer : nil
+
+    // Rank 0 holds the run directory; what it finds there decides for all.
+    let session = try world.agree { try world.rank == 0 && dryRun == nil ? RunSession(self) : nil }
+    var found = [session?.finished == nil ? 0 : 1, session?.stored?.shards ?? 0, session?.stored?.threads ?? 0]
+    try world.broadcast(&found)
+    if found[0] == 1 {
+      if let finished = session?.finished { observer?.alreadyFinished(finished, directory: session?.path ?? "") }
+      return ExitCode.done.rawValue
+    }
+    var recipe = recipe
+    recipe.shards = recipe.shards ?? (found[1] > 0 ? found[1] : nil)
+    let threads = recipe.threadsPerShard ?? (found[2] > 0 ? found[2] : nil)
+    let resources = try Resources(world: world, shards: recipe.shards, threadsPerShard: threads)
+    recipe.shards = resources.shards
+    recipe.threadsPerShard = resources.threadsPerShard
+    try Fingerprint.ofThisMachine().checkEqual(on: world)
+
+    observer?.phase("reading \(recipe.dataset.rawValue)")
+    let begin = Date()
+    let data = try world.agree { try TrainingData(recipe, directory: dataDirectory) }
+    let seconds = Date().timeIntervalSince(begin)
+    try world.agree { try recipe.check(against: data) }
+
+    observer?.phase("planning kernels")
+    let network = network ?? data.network(recipe)
+    let executor = try world.agree {
+      try Trainer.makeExecutor(network: network, recipe: recipe, resources: resources, data: data)
+    }
+    let trainer = try Trainer(world: world, recipe: recipe, resources: resources, data: data, executor: executor)
+    try trainer.start { state in
+      if let initialParameters { try state.readParameters(from: initialParameters, skipping: skippedLayers) }
+      try session?.prepare(trainer, configuration: recipe.settings(dataDirectory: dataDirectory))
+    }
+    observer?.banner(Banner(trainer, world, self, session, readSeconds: seconds))
+
+    var actions = Trainer.RunActions(logEvery: logEvery, evaluates: dryRun == nil, saveEvery: saveEvery)
+    actions.stopAfter = dryRun.map { trainer.state.position.step + $0 }
+    actions.best = session?.best
+    actions.save = { best in try world.agree { try session?.save(trainer, best: best) } }
+    actions.keepBest = { try world.agree { try session?.keepBest(trainer) } }
+    let summary = try trainer.run(actions) { event in
+      observer?.event(event)
+      try session?.record(event)
+    }
+    try world.agree { try session?.finish(trainer, summary, world) }
+    observer?.done(summary, directory: session?.path)
+    return ExitCode.done.rawValue
+  }
+}
+
+/// Shows a run. Called on rank 0, in this order.
+public protocol JobObserver: AnyObject {
+  /// What is about to be done and may take a moment.
+  func phase(_ name: String)
+  func banner(_ banner: Banner)
+  func event(_ event: TrainingEvent)
+  /// - Parameter directory: nil where nothing was written.
+  func done(_ summary: RunSummary, directory: String?)
+  /// In place of all else: the run directory holds a finished run.
+  func alreadyFinished(_ summary: SummaryFile, directory: String)
+}
+
+extension Recipe {
+  /// What only the data can tell to be impossible.
+  func check(against data: TrainingData) throws {
+    let extents = data.extents
+    guard min(extents.height, extents.width) >= model.leastExtent else {
+      throw TrainingError(
+        .badConfiguration,
+        "--model \(model.rawValue) needs images of at least \(model.leastExtent)×\(model.leastExtent) pixels; "
+          + "\(data.name) has \(extents). Choose mlp, or another data set.")
+    }
+    guard data.train.count > 0, data.plan(self).stepsPerEpoch > 0 else {
+      throw TrainingError(
+        .badConfiguration,
+        "--batch-size \(batchSize) with --drop-last leaves no step of \(data.train.count) samples; lower it.")
+    }
+    // A schedule that cannot be meant is found before kernels are planned.
+    _ = try classifying { try learningRates(stepsPerEpoch: data.plan(self).stepsPerEpoch) }
+  }
+}

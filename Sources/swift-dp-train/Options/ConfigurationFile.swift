@@ -1,0 +1,62 @@
+import Foundation
+import Training
+import Yams
+
+/// A YAML file whose keys are the long flags of `train` without their dashes:
+///
+///     model: cnn
+///     epochs: 10
+///     nesterov: true
+///
+/// It is turned into arguments that stand in front of those on the command line, so that a flag overrides the file and
+/// there is one place that knows what a setting means.
+struct ConfigurationFile {
+  let path: String
+  /// `--model cnn --epochs 10 --nesterov`.
+  let arguments: [String]
+
+  init(path: String) throws {
+    let text: String
+    do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
+      throw TrainingError(.badConfiguration, "--config \(path): cannot be read as text; check the path.")
+    }
+    try self.init(text: text, path: path)
+  }
+
+  init(text: String, path: String) throws {
+    self.path = path
+    let root: Node?
+    do { root = try Yams.compose(yaml: text) } catch {
+      let line = "\(error)".split(separator: "\n").first.map(String.init) ?? ""
+      throw TrainingError(.badConfiguration, "\(path): is not YAML (\(line)); write one `key: value` a line.")
+    }
+    guard let root else {
+      arguments = []
+      return
+    }
+    guard let mapping = root.mapping else {
+      throw TrainingError(.badConfiguration, "\(path): is not a list of settings; write one `key: value` a line.")
+    }
+    var arguments: [String] = []
+    for (key, value) in mapping {
+      guard let name = key.string, Self.keys.contains(name) else {
+        throw TrainingError(
+          .badConfiguration,
+          "\(path): there is no setting \(key.string ?? "of that form"); see swift-dp-train train --help.")
+      }
+      guard let text = value.scalar?.string else {
+        throw TrainingError(.badConfiguration, "\(path): \(name) is not a single value; write `\(name): value`.")
+      }
+      switch text {
+      case "true": arguments.append("--\(name)")
+      case "false": arguments.append("--no-\(name)")
+      case "", "null", "~": continue
+      default: arguments.append("--\(name)=\(text)")
+      }
+    }
+    self.arguments = arguments
+  }
+
+  /// The settings that a file may have: all of a recipe, and where the data are.
+  static let keys = Set(Recipe().settings(dataDirectory: nil).map(\.key) + ["data-dir", "epochs", "steps"])
+}

@@ -1,0 +1,66 @@
+/// Options of one source over those of another: what the second gives wins.
+extension RecipeOptions {
+  mutating func override(with other: RecipeOptions) {
+    data.override(with: other.data)
+    batches.override(with: other.batches)
+    optimizer.override(with: other.optimizer)
+    reduction.override(with: other.reduction)
+  }
+}
+
+extension DataOptions {
+  mutating func override(with other: DataOptions) {
+    model = other.model ?? model
+    dropout = other.dropout ?? dropout
+    dataset = other.dataset ?? dataset
+    dataDir = other.dataDir ?? dataDir
+    syntheticShape = other.syntheticShape ?? syntheticShape
+    syntheticClasses = other.syntheticClasses ?? syntheticClasses
+    syntheticTrain = other.syntheticTrain ?? syntheticTrain
+    syntheticTest = other.syntheticTest ?? syntheticTest
+    holdOut = other.holdOut ?? holdOut
+    shuffle = other.shuffle ?? shuffle
+    dropLast = other.dropLast ?? dropLast
+    randomCrop = other.randomCrop ?? randomCrop
+    horizontalFlip = other.horizontalFlip ?? horizontalFlip
+    seed = other.seed ?? seed
+  }
+}
+
+extension BatchOptions {
+  mutating func override(with other: BatchOptions) {
+    // Epochs and steps are one setting.
+    if other.epochs != nil || other.steps != nil { (epochs, steps) = (nil, nil) }
+    batchSize = other.batchSize ?? batchSize
+    epochs = other.epochs ?? epochs
+    steps = other.steps ?? steps
+    microBatchSize = other.microBatchSize ?? microBatchSize
+    shards = other.shards ?? shards
+    threadsPerShard = other.threadsPerShard ?? threadsPerShard
+  }
+}
+
+extension OptimizerOptions {
+  mutating func override(with other: OptimizerOptions) {
+    learningRate = other.learningRate ?? learningRate
+    momentum = other.momentum ?? momentum
+    nesterov = other.nesterov ?? nesterov
+    weightDecay = other.weightDecay ?? weightDecay
+    decayAll = other.decayAll ?? decayAll
+    clipNorm = other.clipNorm ?? clipNorm
+    labelSmoothing = other.labelSmoothing ?? labelSmoothing
+    schedule = other.schedule ?? schedule
+    warmupEpochs = other.warmupEpochs ?? warmupEpochs
+    milestones = other.milestones ?? milestones
+    stepFactor = other.stepFactor ?? stepFactor
+    polynomialPower = other.polynomialPower ?? polynomialPower
+    finalLearningRate = other.finalLearningRate ?? finalLearningRate
+  }
+}
+
+extension ReductionOptions {
+  mutating func override(with other: ReductionOptions) {
+    allReduce = other.allReduce ?? allReduce
+    bucketSize = other.bucketSize ?? bucketSize
+  }
+}

@@ -1,0 +1,186 @@
+import ArgumentParser
+import Collectives
+import Datasets
+import Models
+import Optimizers
+import Training
+
+/// The settings that decide which numbers a run computes. All are optional here: what is not given is the default of
+/// `Recipe`.
+struct RecipeOptions: ParsableArguments {
+  @OptionGroup(title: "Model and data") var data: DataOptions
+  @OptionGroup(title: "Length and batches") var batches: BatchOptions
+  @OptionGroup(title: "Optimizer") var optimizer: OptimizerOptions
+  @OptionGroup(title: "Sum of gradients") var reduction: ReductionOptions
+
+  /// The recipe that the options describe.
+  func recipe() throws -> Recipe {
+    var recipe = Recipe()
+    try data.apply(to: &recipe)
+    try batches.apply(to: &recipe)
+    try optimizer.apply(to: &recipe)
+    try reduction.apply(to: &recipe)
+    return recipe
+  }
+}
+
+struct DataOptions: ParsableArguments {
+  @Option(help: "lenet5, mlp, cnn or resnet18-cifar (default: lenet5).") var model: String?
+  @Option(help: "Probability of dropping a feature in front of the last fully connected layer (default: 0).")
+  var dropout: Float?
+  @Option(help: "fashion-mnist, mnist, cifar10, cifar100 or synthetic (default: fashion-mnist).") var dataset: String?
+  @Option(help: "Where the data set's files are; Debian's Fashion-MNIST is found by itself.") var dataDir: String?
+  @Option(help: "Images of the synthetic data set, as CxHxW (default: 1x28x28).") var syntheticShape: String?
+  @Option(help: "Classes of the synthetic data set (default: 10).") var syntheticClasses: Int?
+  @Option(help: "Training images of the synthetic data set.") var syntheticTrain: Int?
+  @Option(help: "Test images of the synthetic data set.") var syntheticTest: Int?
+  @Option(help: "Training images kept for evaluation in place of the test set (default: 0).") var holdOut: Int?
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast, help: "Permute the training set anew in each epoch (default).")
+  var shuffle: Bool?
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Leave out an epoch's last batch if it is not full.")
+  var dropLast: Bool?
+  @Option(help: "Crop training images at random after padding them by so many pixels (default: 0, off).")
+  var randomCrop: Int?
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Mirror training images at random.")
+  var horizontalFlip: Bool?
+  @Option(help: "Seed of everything random (default: 42).") var seed: UInt64?
+
+  func apply(to recipe: inout Recipe) throws {
+    if let model { recipe.model = try known(model, flag: "--model") }
+    if let dropout {
+      try check(
+        dropout >= 0 && dropout < 1, "--dropout \(dropout)", "give a probability from 0 up to, not including, 1")
+      recipe.dropout = dropout
+    }
+    if let dataset {
+      recipe.dataset = try known(dataset, flag: "--dataset")
+    }
+    if let syntheticShape {
+      guard let shape = ImageShape(parsing: syntheticShape) else {
+        throw invalid("--synthetic-shape \(syntheticShape)", "give channels, height and width as 3x32x32")
+      }
+      recipe.synthetic.shape = shape
+    }
+    if let syntheticClasses { recipe.synthetic.classCount = syntheticClasses }
+    if let syntheticTrain { recipe.synthetic.trainCount = syntheticTrain }
+    if let syntheticTest { recipe.synthetic.testCount = syntheticTest }
+    if let holdOut {
+      try check(holdOut >= 0, "--hold-out \(holdOut)", "give a number of training images, or 0")
+      recipe.holdOut = holdOut
+    }
+    if let shuffle { recipe.shuffles = shuffle }
+    if let dropLast { recipe.dropsLast = dropLast }
+    if let randomCrop {
+      try check((0...64).contains(randomCrop), "--random-crop \(randomCrop)", "give a padding of 0 to 64 pixels")
+      if randomCrop > 0 { recipe.augmentation.append(.randomCrop(padding: randomCrop)) }
+    }
+    if horizontalFlip == true { recipe.augmentation.append(.horizontalFlip) }
+    if let seed { recipe.seed = seed }
+  }
+}
+
+struct BatchOptions: ParsableArguments {
+  @Option(help: "Samples of a global batch, whatever the number of ranks (default: 256).") var batchSize: Int?
+  @Option(help: "Epochs to train (default: 5).") var epochs: Int?
+  @Option(help: "Global steps to train, in place of epochs.") var steps: Int?
+  @Option(help: "At most so many samples of a shard at once; the rest is accumulated.") var microBatchSize: Int?
+  @Option(help: "Shards of the run, fixed for its life (default: the ranks it is started with).") var shards: Int?
+  @Option(help: "Threads of each shard (default: cores ÷ ranks, or 1 if --shards is given).") var threadsPerShard: Int?
+
+  func apply(to recipe: inout Recipe) throws {
+    if let batchSize {
+      try check(batchSize > 0, "--batch-size \(batchSize)", "give the samples of a global batch, at least 1")
+      recipe.batchSize = batchSize
+    }
+    if let epochs, let steps {
+      throw invalid("--epochs \(epochs) and --steps \(steps) together", "give one of them")
+    }
+    if let epochs {
+      try check(epochs > 0, "--epochs \(epochs)", "give at least 1")
+      recipe.length = .epochs(epochs)
+    }
+    if let steps {
+      try check(steps > 0, "--steps \(steps)", "give at least 1")
+      recipe.length = .steps(steps)
+    }
+    if let microBatchSize {
+      try check(microBatchSize > 0, "--micro-batch-size \(microBatchSize)", "give at least 1, or leave it out")
+      recipe.microBatchSize = microBatchSize
+    }
+    if let shards {
+      try check(shards > 0, "--shards \(shards)", "give at least 1")
+      recipe.shards = shards
+    }
+    if let threadsPerShard {
+      try check((1...1024).contains(threadsPerShard), "--threads-per-shard \(threadsPerShard)", "give 1 to 1024")
+      recipe.threadsPerShard = threadsPerShard
+    }
+  }
+}
+
+struct OptimizerOptions: ParsableArguments {
+  @Option(help: "The highest learning rate, for the global batch as it is.") var learningRate: Double?
+  @Option(help: "Momentum of SGD (default: 0.9).") var momentum: Double?
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Nesterov's form of momentum.") var nesterov: Bool?
+  @Option(help: "Weight decay, not on biases and batch-norm parameters (default: 5e-4).") var weightDecay: Double?
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Decay biases and batch-norm parameters too.")
+  var decayAll: Bool?
+  @Option(help: "Clip the gradient to this global L2 norm (default: off).") var clipNorm: Double?
+  @Option(help: "Label smoothing (default: 0).") var labelSmoothing: Float?
+  @Option(help: "constant, step, cosine or polynomial (default: cosine).") var schedule: String?
+  @Option(help: "Epochs over which the rate rises from zero; may be a fraction.") var warmupEpochs: Double?
+  @Option(help: "Where the schedule step lowers the rate, as 30,60,80 (epochs) or 500st,800st (steps).")
+  var milestones: String?
+  @Option(help: "What the schedule step multiplies the rate with (default: 0.1).") var stepFactor: Double?
+  @Option(help: "Power of the polynomial schedule (default: 2).") var polynomialPower: Double?
+  @Option(help: "Learning rate at the end of cosine and polynomial (default: 0).") var finalLearningRate: Double?
+
+  func apply(to recipe: inout Recipe) throws {
+    if let learningRate { recipe.learningRate = learningRate }
+    if let momentum { recipe.momentum = momentum }
+    if let nesterov { recipe.nesterov = nesterov }
+    if let weightDecay { recipe.weightDecay = weightDecay }
+    if let decayAll { recipe.decaysAll = decayAll }
+    if let clipNorm { recipe.clipNorm = clipNorm }
+    if let labelSmoothing {
+      try check(
+        (0..<1).contains(labelSmoothing), "--label-smoothing \(labelSmoothing)", "give 0 up to, not including, 1")
+      recipe.labelSmoothing = labelSmoothing
+    }
+    if let schedule { recipe.schedule = try known(schedule, flag: "--schedule") }
+    if let warmupEpochs {
+      try check(warmupEpochs >= 0 && warmupEpochs.isFinite, "--warmup-epochs \(warmupEpochs)", "give 0 or more")
+      recipe.warmupEpochs = warmupEpochs
+    }
+    if let milestones {
+      recipe.milestones = try milestones.split(separator: ",").map { text in
+        guard let span = TrainingSpan(text) else {
+          throw invalid("--milestones \(milestones)", "give epochs as 30,60,80 or steps as 500st,800st")
+        }
+        return span
+      }
+    }
+    if let stepFactor { recipe.stepFactor = stepFactor }
+    if let polynomialPower { recipe.polynomialPower = polynomialPower }
+    if let finalLearningRate { recipe.finalLearningRate = finalLearningRate }
+    // The chain and the schedule know the rest of what cannot be meant.
+    _ = try recipe.transformations()
+  }
+}
+
+struct ReductionOptions: ParsableArguments {
+  @Option(help: "ring, or native (the MPI library's own sum: bits then depend on ranks; default: ring).")
+  var allReduce: String?
+  @Option(help: "Gradients that are summed together, as 4MiB or 512KiB (default: 4MiB).") var bucketSize: String?
+
+  func apply(to recipe: inout Recipe) throws {
+    if let allReduce { recipe.allReduce = try known(allReduce, flag: "--all-reduce") }
+    if let bucketSize {
+      guard let bytes = ByteCount(bucketSize), bytes.value >= 4 else {
+        throw invalid("--bucket-size \(bucketSize)", "give a size as 4MiB, 512KiB or 65536")
+      }
+      recipe.bucketBytes = bytes.value
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import Training
+
+/// Shows a run on standard error: a banner, a line for some steps, one for each evaluation; the result goes to standard
+/// output.
+///
+/// On a terminal there is a step line about every two seconds with a progress bar under it, elsewhere a line about every
+/// thirty seconds and no bar.
+final class Console: JobObserver {
+  private let terminal: Terminal
+  private let begin = Date()
+  private var lastLine = Date.distantPast
+  private var lastEpoch = -1
+
+  init(hidesProgress: Bool) { terminal = Terminal(hidesProgress: hidesProgress) }
+
+  func phase(_ name: String) { terminal.transient("\(name) …") }
+
+  func banner(_ banner: Banner) {
+    for line in banner.lines {
+      terminal.line(line.heading.isEmpty ? terminal.bold(line.text) : " " + padded(line.heading, 6) + line.text)
+    }
+    terminal.line("")
+  }
+
+  func event(_ event: TrainingEvent) {
+    switch event {
+    case .started, .finished: break
+    case .step(let report): step(report)
+    case .evaluated(let report):
+      let mark = report.isBest ? " · best so far" : ""
+      terminal.line(
+        "eval  epoch \(decimal(report.epoch, 2))  accuracy \(decimal(100 * report.accuracy, 2))% "
+          + "(\(grouped(report.correct)) of \(grouped(report.total)))  loss \(decimal(report.loss, 4))  "
+          + "\(decimal(report.seconds, 1)) s\(mark)")
+    }
+  }
+
+  private func step(_ report: StepReport) {
+    let now = Date()
+    let remaining = Double(report.totalSteps - report.step) * report.secondsPerStep
+    let width = grouped(report.totalSteps).count
+    let isDue = now.timeIntervalSince(lastLine) >= (terminal.isInteractive ? 2 : 30)
+    if isDue || report.step == 1 || report.step == report.totalSteps || report.epoch != lastEpoch {
+      (lastLine, lastEpoch) = (now, report.epoch)
+      let shares = report.shares
+      terminal.line(
+        "step  " + leading(grouped(report.step), width) + "/\(grouped(report.totalSteps))"
+          + "  loss \(decimal(report.loss, 4))  norm \(decimal(report.gradientNorm, 2))  rate \(significant(report.learningRate))"
+          + "  " + leading(grouped(Int(report.samplesPerSecond)), 7) + " img/s  \(milliseconds(report.secondsPerStep))"
+          + "  compute \(percent(shares.compute)) sum \(percent(shares.communication)) data \(percent(shares.data))"
+          + (remaining >= 1 ? "  eta \(duration(remaining))" : ""))
+    }
+    terminal.bar(done: report.step, of: report.totalSteps)
+  }
+
+  func done(_ summary: RunSummary, directory: String?) {
+    terminal.clear()
+    guard let directory else {
+      terminal.result("done  dry run of \(grouped(summary.steps)) steps: everything works; nothing was written")
+      return
+    }
+    terminal.result(
+      "done  \(grouped(summary.steps)) steps in \(duration(summary.seconds)) · test accuracy "
+        + "\(decimal(100 * summary.test.accuracy, 2))% · best \(decimal(100 * summary.best.accuracy, 2))% at epoch "
+        + "\(decimal(summary.best.epoch, 0)) · \(grouped(Int(summary.samplesPerSecond))) img/s")
+    terminal.result("      parameters \(directory)/model.safetensors · state \(summary.stateDigest.prefix(12))")
+    terminal.result("      next: swift-dp-train evaluate --run \(directory)")
+  }
+
+  func alreadyFinished(_ summary: SummaryFile, directory: String) {
+    terminal.clear()
+    terminal.result(
+      "done  \(directory) is a finished run: \(grouped(summary.steps)) steps · test accuracy "
+        + "\(decimal(100 * summary.testAccuracy, 2))% (\(grouped(summary.testCorrect)) of \(grouped(summary.testTotal)))"
+    )
+    terminal.result("      next: swift-dp-train evaluate --run \(directory), or train with another --run-dir")
+  }
+}

@@ -1,0 +1,25 @@
+import Foundation
+
+/// How numbers look on screen.
+
+func decimal(_ value: Double, _ places: Int) -> String { String(format: "%.\(places)f", value) }
+
+func significant(_ value: Double) -> String { String(format: "%.4g", value) }
+
+func percent(_ share: Double) -> String { "\(Int((100 * share).rounded()))%" }
+
+func milliseconds(_ seconds: Double) -> String { String(format: "%5.1f ms", 1000 * seconds) }
+
+func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
+
+func leading(_ text: String, _ width: Int) -> String {
+  String(repeating: " ", count: max(0, width - text.count)) + text
+}
+
+/// 5 s, 1m36s, 3h50m.
+func duration(_ seconds: Double) -> String {
+  let whole = Int(seconds.rounded())
+  if whole < 60 { return seconds < 10 ? "\(decimal(seconds, 1)) s" : "\(whole) s" }
+  if whole < 3600 { return String(format: "%dm%02ds", whole / 60, whole % 60) }
+  return String(format: "%dh%02dm", whole / 3600, whole / 60 % 60)
+}

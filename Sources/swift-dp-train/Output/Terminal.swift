@@ -1,0 +1,63 @@
+import Foundation
+
+/// Where the log goes: lines that stay, and on a terminal one line that is replaced.
+final class Terminal {
+  /// Whether lines can be replaced. `launch/train` sets the variable, because a launcher's ranks write to a pipe even
+  /// where the launcher itself writes to a terminal.
+  let isInteractive: Bool
+  private let usesColor: Bool
+  private var hasTransient = false
+
+  init(hidesProgress: Bool) {
+    let environment = ProcessInfo.processInfo.environment
+    let isTerminal = isatty(STDERR_FILENO) == 1 || environment["SWIFT_DP_TRAIN_TERMINAL"] == "1"
+    isInteractive = isTerminal && !hidesProgress
+    usesColor = isTerminal && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
+  }
+
+  func bold(_ text: String) -> String { usesColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+
+  /// A line of the log.
+  func line(_ text: String) {
+    clear()
+    write(text + "\n", to: STDERR_FILENO)
+  }
+
+  /// A line of the result.
+  func result(_ text: String) {
+    clear()
+    write(text + "\n", to: STDOUT_FILENO)
+  }
+
+  /// A line that the next one replaces; nothing where lines cannot be replaced.
+  func transient(_ text: String) {
+    guard isInteractive else { return }
+    clear()
+    write(text, to: STDERR_FILENO)
+    hasTransient = true
+  }
+
+  func bar(done: Int, of total: Int) {
+    let width = 40
+    let filled = width * done / max(total, 1)
+    transient(
+      String(repeating: "━", count: filled) + String(repeating: "╌", count: width - filled)
+        + " \(100 * done / max(total, 1))%")
+  }
+
+  func clear() {
+    guard hasTransient else { return }
+    hasTransient = false
+    write("\r\u{1B}[K", to: STDERR_FILENO)
+  }
+
+  private func write(_ text: String, to descriptor: Int32) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      // A closed pipe must not end a run; the events are in the run's directory.
+      if count <= 0 && errno != EINTR { return }
+      bytes = bytes.dropFirst(max(count, 0))
+    }
+  }
+}

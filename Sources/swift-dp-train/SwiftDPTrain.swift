@@ -1,0 +1,88 @@
+import ArgumentParser
+import Foundation
+import MPI
+import Training
+
+/// The command line: parse, validate, call `Training`, print.
+@main
+struct SwiftDPTrain: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "swift-dp-train",
+    abstract: "Trains deep networks data-parallel over MPI, with the same bits on any number of ranks.",
+    discussion: """
+      Without a command it trains with all defaults: a convolutional network on Fashion-MNIST.
+
+        swift-dp-train                        one rank, no launcher
+        mpirun -np 4 swift-dp-train           four ranks
+        swift-dp-train train --help           every setting of a run
+      """,
+    version: Version.text,
+    subcommands: [TrainCommand.self],
+    defaultSubcommand: TrainCommand.self)
+
+  /// Arguments are parsed on every rank, because no rank may leave before the others know why.
+  static func main() { Foundation.exit(Job.run(Array(CommandLine.arguments.dropFirst()))) }
+}
+
+/// A command that every rank runs.
+protocol JobCommand: ParsableCommand {
+  /// Collective. - Returns: the exit code.
+  func run(_ world: Communicator) throws -> Int32
+}
+
+/// How a command line becomes a job of one or more ranks.
+enum Job {
+  static func run(_ arguments: [String]) -> Int32 {
+    let command: any ParsableCommand
+    do {
+      command = try SwiftDPTrain.parseAsRoot(arguments)
+    } catch {
+      let text = SwiftDPTrain.fullMessage(for: error)
+      if SwiftDPTrain.exitCode(for: error) == .success {
+        if isWriter { print(text) }
+        return 0
+      }
+      return fail(TrainingError(.badConfiguration, sentence(text)))
+    }
+    guard let job = command as? any JobCommand else { return runLocally(command) }
+    return withMPI(report: report) { world in try job.run(world) }
+  }
+
+  /// A command that needs no other rank: one rank runs it, and the others stay silent.
+  private static func runLocally(_ command: any ParsableCommand) -> Int32 {
+    guard isWriter else { return 0 }
+    do {
+      var command = command
+      try command.run()
+      return 0
+    } catch let code as ArgumentParser.ExitCode {
+      return code.rawValue
+    } catch {
+      let error = TrainingError(error)
+      report(JobFailure(error, rank: nil))
+      return error.exitCode
+    }
+  }
+
+  /// Ends all ranks with one error that all of them found.
+  private static func fail(_ error: TrainingError) -> Int32 {
+    withMPI(report: report) { world in try world.agree { throw error } }
+  }
+
+  /// Before `MPI_Init` the launcher's variables tell which process writes.
+  private static var isWriter: Bool { LaunchEnvironment.current.rank == 0 }
+
+  static func report(_ failure: JobFailure) {
+    let line = "error (\(failure.exitCode)): \(failure.message)\n"
+    FileHandle.standardError.write(Data(line.utf8))
+  }
+
+  /// The argument parser's message without its heading and usage, which `--help` shows.
+  static func sentence(_ text: String) -> String {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: true).prefix { !$0.hasPrefix("Usage:") }
+      .filter { !$0.hasPrefix("Help:") }
+    var sentence = lines.joined(separator: " ")
+    if sentence.hasPrefix("Error: ") { sentence.removeFirst(7) }
+    return sentence + (sentence.hasSuffix(".") ? "" : ".") + " See swift-dp-train --help."
+  }
+}
