@@ -56,7 +56,9 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
     .testTarget(name: "EngineTests", dependencies: ["Engine", "TensorFiles"]),
-    .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles"]),
+    .testTarget(
+      name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles", "Determinism", "CKernels"],
+      exclude: ["References"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"]),
     .testTarget(name: "CommandLineTests", dependencies: ["swift-dp-train", "TensorFiles"]),
   ],
