@@ -1,5 +1,5 @@
 /// Scratch memory of one thread that runs updates.
-public struct UpdateWorkspace: ~Copyable {
+public struct UpdateWorkspace: ~Copyable, @unchecked Sendable {
   /// Elements that run through a chain at a time. The number has no influence on the result.
   ///
   /// Update, parameters, gradient and a slot of 512 elements are 8 KiB, so they stay in a first-level cache of 32 KiB; of
@@ -7,7 +7,7 @@ public struct UpdateWorkspace: ~Copyable {
   /// those in memory, where 2,048 took up to twice as long.
   static let length = 512
 
-  // Sound: allocated here, freed in deinit, and lent out for the time of a borrow only.
+  // Sound: allocated here, freed in deinit, and used only under the exclusive access of an inout argument.
   let scratch: UnsafeMutablePointer<Float>
 
   public init() {

@@ -9,7 +9,7 @@ final class FlatModel {
   var gradient: [Float]
   var slots: [[Float]]
   private var local: LocalUpdate
-  private let workspace = UpdateWorkspace()
+  private var workspace = UpdateWorkspace()
 
   /// Vectors of `layout.count` elements: parameters as given or random, and a gradient of zeros.
   init(_ layout: ParameterLayout, _ chain: [GradientTransformation], parameters: [Float]? = nil) {
@@ -40,7 +40,7 @@ final class FlatModel {
           }
         }
         for slice in slices.reversed() {
-          optimizer.run(pass, blocks: slice, vectors, at: step, norms: norms, workspace)
+          optimizer.run(pass, blocks: slice, vectors, at: step, norms: norms, &workspace)
         }
       }
     }
