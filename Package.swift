@@ -46,7 +46,9 @@ let package = Package(
     .executableTarget(
       name: "swift-dp-train",
       dependencies: [
-        "Training", "Yams", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Collectives", "Datasets", "Engine", "MPI", "Models", "Networks", "Optimizers", "TensorFiles", "Training",
+        "Yams",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .testTarget(name: "DeterminismTests", dependencies: ["Determinism", "CKernels"]),
@@ -65,9 +67,11 @@ let package = Package(
     .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Networks", "TensorFiles", "CKernels"], exclude: ["References"]),
-    .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["swift-dp-train", "TensorFiles"]),
+    .testTarget(
+      name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles", "Determinism", "CKernels"],
+      exclude: ["References"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "Networks", "TestSupport"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["swift-dp-train", "TensorFiles", "TestSupport"]),
   ],
   cxxLanguageStandard: .cxx17
 )

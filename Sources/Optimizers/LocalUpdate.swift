@@ -4,7 +4,7 @@ public struct LocalUpdate: ~Copyable {
   public let optimizer: Optimizer
   private var sums: [Double]
   private var norms: UpdateNorms
-  private let workspace = UpdateWorkspace()
+  private var workspace = UpdateWorkspace()
 
   public init(_ optimizer: Optimizer) {
     self.optimizer = optimizer
@@ -28,7 +28,7 @@ public struct LocalUpdate: ~Copyable {
         }
         if index == 0 { gradientNorm = norms.model }
       }
-      optimizer.run(pass, blocks: blocks, vectors, at: step, norms: norms, workspace)
+      optimizer.run(pass, blocks: blocks, vectors, at: step, norms: norms, &workspace)
     }
     return gradientNorm
   }

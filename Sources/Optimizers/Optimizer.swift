@@ -31,7 +31,7 @@ public struct UpdateVectors: @unchecked Sendable {
 ///         optimizer.measure(pass, blocks: mine, vectors, into: sums)       // then exchange the sums of all blocks
 ///         optimizer.combine(sums, for: pass, into: &norms)
 ///       }
-///       optimizer.run(pass, blocks: mine, vectors, at: step, norms: norms, workspace)
+///       optimizer.run(pass, blocks: mine, vectors, at: step, norms: norms, &workspace)
 ///     }
 ///
 /// Any partition of the blocks, over any number of threads or processes, gives the same bits. Nothing is allocated.
@@ -106,11 +106,12 @@ public struct Optimizer: Sendable {
   /// Runs a pass over some blocks: the last pass ends by subtracting the update from the parameters.
   public func run(
     _ pass: Pass, blocks range: Range<Int>, _ vectors: UpdateVectors, at step: UpdateStep, norms: UpdateNorms?,
-    _ workspace: borrowing UpdateWorkspace
+    _ workspace: inout UpdateWorkspace
   ) {
     precondition(vectors.slots.count == slots.count, "\(vectors.slots.count) slot vectors for \(slots)")
     precondition(pass.reach == .element || norms != nil, "a pass that reaches further than the element needs norms")
     let isLast = pass.transformations.upperBound == chain.count
+    let scratch = workspace.scratch
     vectors.slots.withUnsafeBufferPointer { slotVectors in
       layout.blocks.withUnsafeBufferPointer { blocks in
         for block in blocks[range] {
@@ -119,7 +120,7 @@ public struct Optimizer: Sendable {
             let end = min(start + UpdateWorkspace.length, block.elements.upperBound)
             var part = UpdateBlock(
               block: block, elements: start..<end, step: step, norms: norms, reach: pass.reach, vectors: vectors,
-              slotVectors: slotVectors, scratch: workspace.scratch)
+              slotVectors: slotVectors, scratch: scratch)
             for index in pass.transformations {
               part.firstSlot = firstSlots[index]
               chain[index].apply(&part)

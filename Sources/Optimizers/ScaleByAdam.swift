@@ -1,5 +1,4 @@
 import CKernels
-import Glibc
 
 extension GradientTransformation {
   /// Adam's direction: the running mean of updates ÷ (root of the running mean of their squares + ε), both corrected for
@@ -10,14 +9,25 @@ extension GradientTransformation {
   ) -> GradientTransformation {
     precondition(0 <= beta1 && beta1 < 1 && 0 <= beta2 && beta2 < 1 && epsilon >= 0, "scaleByAdam(\(beta1), \(beta2))")
     return GradientTransformation(name: "scaleByAdam", slots: ["first-moment", "second-moment"]) { block in
-      let time = Double(block.step.number + 1)
+      let time = block.step.number + 1
       let constants = ck_adam_step(
         decay1: Float(beta1), gain1: Float(1 - beta1), decay2: Float(beta2), gain2: Float(1 - beta2),
-        correction1: Float(1 / (1 - pow(beta1, time))), correction2: Float(1 / (1 - pow(beta2, time))),
+        correction1: Float(1 / (1 - power(beta1, time))), correction2: Float(1 / (1 - power(beta2, time))),
         epsilon: Float(epsilon))
       let (update, factor, count) = (block.update, block.factor, block.count)
       let (first, second) = (block.slot(0), block.slot(1))
       block.rewrite { ck_adam($0, first, second, update, factor, constants, count) }
     }
   }
+}
+
+/// base^exponent by repeated squaring: cheaper than the C library's `pow`, and the same bits with any such library.
+private func power(_ base: Double, _ exponent: Int) -> Double {
+  var (result, square, rest) = (1.0, base, exponent)
+  while rest > 0 {
+    if rest & 1 == 1 { result *= square }
+    square *= square
+    rest >>= 1
+  }
+  return result
 }

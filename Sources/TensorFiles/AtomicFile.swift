@@ -17,7 +17,7 @@ public struct AtomicFile: ~Copyable {
     // A number that is taken belongs to a dead process of the same id, or to another file of this one.
     for attempt in 0..<1000 {
       let candidate = "\(directory).\(name).\(getpid())-\(attempt).temporary"
-      if let descriptor = try FileDescriptor(creating: candidate) {
+      if let descriptor = try FileDescriptor(creating: candidate, for: path) {
         self.path = path
         self.descriptor = descriptor
         temporary = TemporaryName(candidate)

@@ -16,9 +16,9 @@ struct FileDescriptor: ~Copyable, Sendable {
     self.number = number
   }
 
-  /// Creates a file that must not exist yet. Returns nil if it does.
-  init?(creating path: String) throws(TensorFileError) {
-    let number = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+  /// Creates a file that must not exist yet, on the way to `path`, which errors name. Returns nil if it does exist.
+  init?(creating temporary: String, for path: String) throws(TensorFileError) {
+    let number = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     if number < 0 {
       if errno == EEXIST { return nil }
       throw .cannotWrite(path, "create it", errno: errno)

@@ -84,13 +84,32 @@ import Testing
     #expect(directory.names.count == 2)
   }
 
+  // In a process of its own, because the limit on the size of files is one for the whole process.
+  @Test func aDiskThatTakesNoMoreLeavesNothing() async {
+    await #expect(processExitsWith: .success) {
+      signal(SIGXFSZ, SIG_IGN)
+      var limit = rlimit(rlim_cur: 5000, rlim_max: 5000)
+      setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+      let directory = TemporaryDirectory()
+      let path = "\(directory.path)/model.safetensors"
+      let error = #expect(throws: TensorFileError.self) {
+        try SafetensorsFile.write(
+          [TensorSource(name: "a", shape: [2000], values: Array(repeating: 1, count: 2000))], to: path)
+      }
+      #expect(
+        error?.description
+          == path + ": cannot write to it (File too large); check the path, its permissions and the free space.")
+      #expect(directory.names == [])
+    }
+  }
+
   @Test func unwritablePaths() {
     for path in ["/nowhere/model.safetensors", "/proc/model.safetensors", "/dev/full/model", "/tmp/"] {
       do {
         try SafetensorsFile.write(Self.sources, to: path)
         Issue.record("\(path) was written")
       } catch let error as TensorFileError {
-        #expect(error.kind == .cannotWrite && error.description.contains("cannot "), "\(error)")
+        #expect(error.kind == .cannotWrite && error.path.hasPrefix(path), "\(error)")
       } catch { Issue.record(error) }
     }
   }

@@ -1,0 +1,109 @@
+import Optimizers
+import Testing
+
+@Suite struct TransformationTests {
+  static let layout = UpdateLayout([ParameterRegion(name: "a", elements: 0..<100)])
+
+  @Test func slotsAndReachesOfChains() throws {
+    let sgd = Optimizer(Self.layout, try .stochasticGradientDescent(momentum: 0.9, weightDecay: 1e-4))
+    #expect(sgd.slots == ["momentum"] && sgd.reach == .element && sgd.passes.count == 1)
+    let clipped = Optimizer(Self.layout, try .stochasticGradientDescent(clipNorm: 1))
+    #expect(clipped.slots == [] && clipped.reach == .model && clipped.passes.map(\.reach) == [.model])
+    let lamb = Optimizer(Self.layout, .lamb())
+    #expect(lamb.slots == ["first-moment", "second-moment"])
+    #expect(
+      lamb.passes.map(\.reach) == [.element, .parameter] && lamb.passes.map(\.transformations) == [0..<2, 2..<4])
+    let twice = Optimizer(Self.layout, [.trace(momentum: 0.9), .trace(momentum: 0.5)])
+    #expect(twice.slots == ["momentum", "momentum-2"])
+    let empty = Optimizer(Self.layout, [])
+    #expect(empty.slots == [] && empty.reach == .element && empty.passes.map(\.transformations) == [0..<0])
+  }
+
+  @Test func theEmptyChainSubtractsTheGradient() {
+    let model = FlatModel(Self.layout, [])
+    let parameters = model.parameters
+    model.gradient = randomValues(100, "gradient", step: 0)
+    model.step(UpdateStep(number: 0, learningRate: 7))
+    #expect(model.parameters == zip(parameters, model.gradient).map { $0 - $1 })
+  }
+
+  @Test func aTransformationOfOnesOwn() {
+    let sign = GradientTransformation(name: "sign") { block in
+      let (update, count) = (block.update, block.count)
+      block.rewrite { out in
+        for index in 0..<count { out[index] = update[index] > 0 ? 1 : -1 }
+      }
+    }
+    let model = FlatModel(Self.layout, [sign, .scaleByLearningRate])
+    let parameters = model.parameters
+    model.gradient = randomValues(100, "gradient", step: 0)
+    model.step(UpdateStep(number: 0, learningRate: 0.5))
+    #expect(model.parameters == zip(parameters, model.gradient).map { $0 - ($1 > 0 ? 0.5 : -0.5) })
+  }
+
+  /// Goyal et al., section 3: with the correction, a trace of steps moves the weights as a trace of gradients does.
+  @Test func momentumCorrectionMakesTheTwoPlacesOfTheRateEqual() {
+    func distance(correcting: Bool) -> Float {
+      let inside = FlatModel(Self.layout, [.trace(momentum: 0.9), .scaleByLearningRate])
+      let folded = FlatModel(
+        Self.layout, [.scaleByLearningRate, .trace(momentum: 0.9, correctingLearningRate: correcting)])
+      let rates = [0.0, 0.1, 0.4, 0.4, 0.04, 0.01]
+      for step in rates.indices {
+        for model in [inside, folded] {
+          model.gradient = randomValues(100, "gradient", step: step)
+          model.step(
+            UpdateStep(number: step, learningRate: rates[step], previousLearningRate: rates[max(step - 1, 0)]))
+        }
+        // A rate of 0 drops the first gradient from a trace of steps, so the comparison starts afterwards.
+        if step == 0 { inside.slots[0] = inside.slots[0].map { _ in 0 } }
+      }
+      return zip(inside.parameters, folded.parameters).map { abs($0 - $1) }.max() ?? 0
+    }
+    #expect(distance(correcting: true) < 1e-6)
+    #expect(distance(correcting: false) > 0.01)
+  }
+
+  @Test func trustRatioIgnoresTheScaleOfTheGradient() {
+    let models = [1, 4096].map { (scale: Float) in
+      let model = FlatModel(Self.layout, .lars(weightDecay: 0))
+      for step in 0..<3 {
+        model.gradient = randomValues(100, "gradient", step: step).map { $0 * scale }
+        model.step(UpdateStep(number: step, learningRate: 0.1))
+      }
+      return bits(model.parameters)
+    }
+    #expect(models[0] == models[1])
+  }
+
+  @Test func trustRatioIsOneWhereANormIsZero() {
+    for (parameters, gradient): (Float, Float) in [(0, 1), (1, 0)] {
+      let model = FlatModel(
+        Self.layout, [.scaleByTrustRatio(coefficient: 9)], parameters: Array(repeating: parameters, count: 100))
+      model.gradient = Array(repeating: gradient, count: 100)
+      model.step(UpdateStep(number: 0, learningRate: 1))
+      #expect(model.parameters.allSatisfy { $0 == parameters - gradient })
+    }
+  }
+
+  @Test func settingsThatCannotWork() {
+    func text(_ body: () throws -> [GradientTransformation]) -> String {
+      do { _ = try body() } catch { return "\(error)" }
+      return ""
+    }
+    #expect(
+      text { try .stochasticGradientDescent(momentum: 1) }
+        == "--momentum is 1.0; give a number from 0 up to, but not including, 1.")
+    #expect(text { try .stochasticGradientDescent(momentum: .nan) }.hasPrefix("--momentum is nan"))
+    #expect(text { try .stochasticGradientDescent(weightDecay: -1) }.hasPrefix("--weight-decay is -1.0"))
+    #expect(text { try .stochasticGradientDescent(clipNorm: 0) }.hasPrefix("--clip-norm is 0.0"))
+    #expect(text { try .stochasticGradientDescent(nesterov: true) }.hasPrefix("--nesterov is given without momentum"))
+  }
+
+  @Test func runningStatistics() {
+    var running: [Float] = [0, 1, 2]
+    running.withUnsafeMutableBufferPointer { running in
+      [Float(10), 10, 10].withUnsafeBufferPointer { updateRunningStatistic(running, towards: $0, momentum: 0.25) }
+    }
+    #expect(running == [2.5, 3.25, 4])
+  }
+}
