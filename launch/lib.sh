@@ -35,12 +35,10 @@ quietly() {
   return "$code"
 }
 
-# Builds the trainer and leaves its path in `binary`.
+# Builds the trainer for release; further arguments go to `swift build`.
 build_trainer() {
   quietly "building swift-dp-train; the first time takes some minutes" \
-    swift build --package-path "$root" -c release --product swift-dp-train
-  # shellcheck disable=SC2034 # for the script that sources this
-  binary=$root/.build/release/swift-dp-train
+    swift build --package-path "$root" -c release --product swift-dp-train "$@"
 }
 
 # Settings for Open MPI that apply to every job on this machine, scripts and tests alike.
