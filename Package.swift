@@ -49,11 +49,12 @@ let package = Package(
 
     .testTarget(name: "DeterminismTests", dependencies: ["Determinism", "CKernels"]),
     // Running commands and MPI jobs from tests.
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["Determinism"], path: "Tests/TestSupport"),
     // A program for `mpirun` that checks the binding and the collectives between real ranks.
-    .executableTarget(name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism"], path: "Tests/mpi-conformance"),
+    .executableTarget(
+      name: "mpi-conformance", dependencies: ["MPI", "Collectives", "TestSupport"], path: "Tests/mpi-conformance"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
-    .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
+    .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "TestSupport", "mpi-conformance"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
