@@ -56,7 +56,7 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     // A program for `mpirun` that checks the binding and the collectives between real ranks.
     .executableTarget(
-      name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism"], path: "Tests/mpi-conformance"),
+      name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism", "TestSupport"], path: "Tests/mpi-conformance"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
     .testTarget(
       name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),

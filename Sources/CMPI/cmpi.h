@@ -46,10 +46,7 @@ static inline cmpi_op cmpi_bitwise_and(void) { return (cmpi_op){MPI_BAND}; }
 // Numbers that are macros with casts or expressions in one library or the other.
 static inline const void *cmpi_in_place(void) { return MPI_IN_PLACE; }
 static inline int cmpi_success(void) { return MPI_SUCCESS; }
-static inline int cmpi_err_in_status(void) { return MPI_ERR_IN_STATUS; }
 static inline int cmpi_undefined(void) { return MPI_UNDEFINED; }
-static inline int cmpi_any_source(void) { return MPI_ANY_SOURCE; }
-static inline int cmpi_any_tag(void) { return MPI_ANY_TAG; }
 static inline int cmpi_thread_funneled(void) { return MPI_THREAD_FUNNELED; }
 static inline int cmpi_thread_serialized(void) { return MPI_THREAD_SERIALIZED; }
 static inline int cmpi_max_error_string(void) { return MPI_MAX_ERROR_STRING; }
@@ -64,13 +61,7 @@ static inline int cmpi_is_open_mpi(void) {
 #endif
 }
 
-// Requests. A struct of one handle has the handle's layout, so an array of them is an array of handles.
 static inline cmpi_request cmpi_request_null(void) { return (cmpi_request){MPI_REQUEST_NULL}; }
-/// `statuses` has room for `count`; where the result is MPI_ERR_IN_STATUS, each holds its request's own error.
-static inline int cmpi_wait_all(int count, cmpi_request *requests, MPI_Status *statuses) {
-  return MPI_Waitall(count, &requests->raw, statuses);
-}
-static inline int cmpi_wait(cmpi_request *request, MPI_Status *status) { return MPI_Wait(&request->raw, status); }
 
 // Windows of shared memory.
 /// `bytes` of the calling rank's own, in pages of its own where the library can (the ranks' parts need not be adjacent).

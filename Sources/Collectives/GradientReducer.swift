@@ -60,6 +60,9 @@ public final class GradientReducer {
     try transport.allGather(bucket, result: result + buckets[bucket].lowerBound)
   }
 
+  /// What this rank has sent since `init`; zero for `native`, where the library sends.
+  public var traffic: Traffic { transport.traffic }
+
   /// The elements of the flat vector that this rank holds between the halves; those of all ranks make up the bucket.
   public func owned(bucket: Int) -> Range<Int> {
     let start = buckets[bucket].lowerBound
@@ -68,9 +71,17 @@ public final class GradientReducer {
   }
 }
 
+/// Rounds gone through and messages and bytes sent by one rank.
+public struct Traffic: Hashable, Sendable {
+  public var rounds = 0
+  public var messages = 0
+  public var bytes = 0
+}
+
 /// Moves and adds the elements of buckets between ranks. A transport of an order reproduces its bits.
 protocol ReductionTransport: AnyObject {
   var rank: Int { get }
+  var traffic: Traffic { get }
   /// The elements, counted from the bucket's first, that this rank holds between the halves.
   func owned(_ bucket: Int) -> Range<Int>
   /// - Parameters:

@@ -6,6 +6,7 @@ final class MessageTransport: ReductionTransport {
   private let programs: [RankProgram]
   private let firstShard: Int
   private var pool: RequestPool
+  private(set) var traffic = Traffic()
 
   /// - Parameter programs: this rank's, one for each bucket.
   init(_ communicator: Communicator, placement: Placement, programs: [RankProgram]) {
@@ -58,7 +59,10 @@ final class MessageTransport: ReductionTransport {
         }
       try pool.send(
         base + send.elements.lowerBound, count: send.elements.count, to: send.destination, on: communicator)
+      traffic.messages += 1
+      traffic.bytes += send.elements.count * MemoryLayout<Float>.stride
     }
+    traffic.rounds += 1
     try pool.waitAll()
   }
 }

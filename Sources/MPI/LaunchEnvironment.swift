@@ -31,6 +31,9 @@ public struct LaunchEnvironment: Equatable, Sendable {
   /// Whether the launcher offers PMIx or PMI, by which an MPI finds its other ranks.
   public var offersProcessManagement = false
 
+  /// A process without a launcher.
+  public init() {}
+
   /// Reads the variables of this process.
   public static var current: LaunchEnvironment {
     LaunchEnvironment { name in getenv(name).map { String(cString: $0) } }

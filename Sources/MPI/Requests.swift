@@ -23,8 +23,7 @@ public struct PendingSend<Element: MPIElement>: ~Copyable {
 
   /// Returns when the elements have been taken over by MPI.
   public consuming func wait() throws {
-    var status = MPI_Status()
-    try check(cmpi_wait(&request, &status), "MPI_Wait")
+    _ = try MPI.wait(for: &request)
     buffer.deallocate()
   }
 }
@@ -50,8 +49,7 @@ public struct PendingReceive<Element: MPIElement>: ~Copyable {
 
   /// Returns the elements when they have come.
   public consuming func wait() throws -> [Element] {
-    var status = MPI_Status()
-    try check(cmpi_wait(&request, &status), "MPI_Wait")
+    var status = try MPI.wait(for: &request)
     var count: Int32 = 0
     try check(MPI_Get_count(&status, Element.datatype.raw, &count), "MPI_Get_count")
     defer { buffer.deallocate() }
@@ -71,4 +69,15 @@ extension Communicator {
   ) throws -> PendingReceive<T> {
     try PendingReceive(capacity: capacity, from: rank, tag: tag, on: self)
   }
+}
+
+/// Returns when a message has ended.
+func wait(for request: inout cmpi_request) throws -> MPI_Status {
+  // Open MPI returns success for a request that failed before the wait and puts the error into the status, which no other
+  // library touches here.
+  var status = MPI_Status()
+  status.MPI_ERROR = cmpi_success()
+  try check(MPI_Wait(&request.raw, &status), "MPI_Wait")
+  try check(status.MPI_ERROR, "MPI_Wait")
+  return status
 }

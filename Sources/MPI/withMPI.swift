@@ -1,4 +1,5 @@
 import CMPI
+import Glibc
 
 /// Which threads may call MPI.
 public enum ThreadSupport: Sendable {
@@ -19,7 +20,7 @@ public enum ThreadSupport: Sendable {
 ///
 ///     exit(withMPI { world in … return 0 })
 ///
-/// One process without a launcher is a world of one rank; no `mpirun` needs to be installed. How a job ends:
+/// One process without a launcher is a world of one rank; neither `mpirun` nor its daemons need to be installed. How a job ends:
 ///
 /// - `body` returns on all ranks: each returns that code.
 /// - All ranks throw a failure they agreed on (`Communicator.agree`): rank 0 reports it, and each returns its exit code.
@@ -44,7 +45,7 @@ public func withMPI(
   if let failure = launch.failure(worldSize: nil, library: MPILibrary.version) { return refuse(failure) }
   let world: Communicator
   do {
-    world = try initialise(threads)
+    world = try initialise(threads, launchedAlone: launch == LaunchEnvironment())
   } catch {
     return refuse(JobFailure(message: "MPI does not start: \(error)", exitCode: JobFailure.launchExitCode))
   }
@@ -69,8 +70,14 @@ public func withMPI(
 }
 
 /// Initialises MPI so that its errors are returned, not fatal.
-private func initialise(_ threads: ThreadSupport) throws -> Communicator {
+private func initialise(_ threads: ThreadSupport, launchedAlone: Bool) throws -> Communicator {
   var provided: Int32 = 0
+  // A process without a launcher makes Open MPI 4 start its daemon, which serves to spawn ranks later and needs `orted`
+  // and `ssh`; this setting (other libraries ignore it) does without. Children do not inherit it.
+  let setting = "OMPI_MCA_ess_singleton_isolated"
+  let isSet = launchedAlone && getenv(setting) == nil
+  if isSet { setenv(setting, "1", 1) }
+  defer { if isSet { unsetenv(setting) } }
   try check(MPI_Init_thread(nil, nil, threads.level, &provided), "MPI_Init_thread")
   try check(cmpi_comm_return_errors(cmpi_comm_world()), "MPI_Comm_set_errhandler")
   try check(cmpi_comm_return_errors(cmpi_comm_self()), "MPI_Comm_set_errhandler")

@@ -1,1 +1,61 @@
-print("")
+// Checks the MPI binding and the collectives between real ranks; started by the tests under `mpirun`.
+//
+//   mpi-conformance                          all checks; one line for each that fails, exit 1; else the number of checks
+//   mpi-conformance world                    prints rank and size
+//   mpi-conformance return CODE              every rank ends with CODE
+//   mpi-conformance fail RANK CODE           one rank fails while the others wait for it
+//   mpi-conformance fail-mpi RANK            an MPI call fails on one rank while the others wait for it
+//   mpi-conformance fail-in-window RANK      the same, while a window and a request are in use
+//   mpi-conformance fail-at-start RANK CODE  that rank and those above it find an error at start
+import Glibc
+import MPI
+
+let arguments = CommandLine.arguments.dropFirst()
+let numbers = arguments.compactMap { Int($0) }
+
+exit(
+  withMPI { world in
+    switch arguments.first {
+    case nil: return try checkEverything(world)
+    case "world": print("rank \(world.rank) of \(world.size)")
+    case "return": return Int32(numbers[0])
+    case "fail":
+      if world.rank == numbers[0] {
+        throw JobFailure(message: "rank \(world.rank) cannot go on.", exitCode: Int32(numbers[1]))
+      }
+      try world.barrier()
+    case "fail-mpi":
+      if world.rank == numbers[0] { try world.send([1], to: world.size + 5) }
+      try world.barrier()
+    case "fail-in-window":
+      let window = try SharedWindow(on: try world.splitByNode(), byteCount: 100)
+      let pending = try world.startReceive(Int.self, capacity: 5, from: world.rank)
+      if world.rank == numbers[0] { throw JobFailure(message: "rank \(world.rank) unwinds.", exitCode: 65) }
+      _ = try pending.wait()
+      try window.free()
+    case "fail-at-start":
+      try world.agree {
+        if world.rank >= numbers[0] {
+          throw JobFailure(message: "rank \(world.rank) found it.", exitCode: Int32(numbers[1] + world.rank))
+        }
+      }
+    case let other?: throw JobFailure(message: "there is no check `\(other)`.", exitCode: 64)
+    }
+    return 0
+  })
+
+func checkEverything(_ world: Communicator) throws -> Int32 {
+  let checks = Checks(rank: world.rank)
+  let all: [(Communicator, Checks) throws -> Void] = [
+    checkCommunicators, checkBroadcast, checkAllReduce, checkGather, checkPointToPoint, checkRequests, checkWindows,
+    checkReduction, checkAgreement,
+  ]
+  for check in all {
+    try check(world, checks)
+    try world.barrier()
+  }
+  let failures = try world.allReduce(checks.failures, .sum)
+  let count = try world.allReduce(checks.count, .sum)
+  if world.rank == 0 { print(failures == 0 ? "\(count) checks hold" : "\(failures) of \(count) checks fail") }
+  return failures == 0 ? 0 : 1
+}

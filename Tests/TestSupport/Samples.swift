@@ -2,7 +2,7 @@ import Determinism
 
 /// Contributions of all shards with magnitudes from 2⁻²⁰ to 2²⁰ and both signs, so that the order of a sum shows in its
 /// bits.
-func contributions(shards: Int, elements: Int, seed: UInt64 = 1) -> [[Float]] {
+public func contributions(shards: Int, elements: Int, seed: UInt64 = 1) -> [[Float]] {
   let stream = RandomStream(seed: seed, purpose: "contributions")
   return (0..<shards).map { shard in
     (0..<elements).map { element in
@@ -15,11 +15,11 @@ func contributions(shards: Int, elements: Int, seed: UInt64 = 1) -> [[Float]] {
 }
 
 /// Whether two arrays have the same bits.
-func sameBits(_ a: [Float], _ b: [Float]) -> Bool {
+public func sameBits(_ a: [Float], _ b: [Float]) -> Bool {
   a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
 }
 
 /// The primes up to a bound.
-func primes(upTo bound: Int) -> [Int] {
+public func primes(upTo bound: Int) -> [Int] {
   (2...bound).filter { n in !(2..<n).contains { $0 * $0 <= n && n % $0 == 0 } }
 }
