@@ -55,7 +55,7 @@ let package = Package(
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"]),
     // How fast the data path is.
     .executableTarget(name: "data-speed", dependencies: ["Datasets"], path: "Benchmarks/data-speed"),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CZlib"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CKernels", "CZlib"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
     .testTarget(name: "EngineTests", dependencies: ["Engine", "TensorFiles"]),
     .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles"]),

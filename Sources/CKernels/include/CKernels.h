@@ -4,5 +4,6 @@
 #include "add.h"
 #include "dispatch.h"
 #include "images.h"
+#include "order.h"
 #include "philox.h"
 #endif
