@@ -102,6 +102,30 @@ import Testing
     }
   }
 
+  /// The draws of a sample go with its id: the same in a selection, at another place, in another batch size.
+  @Test func augmentationFollowsTheSample() throws {
+    let set = countingSet(24, shape: Self.shape)
+    let augmentation = Augmentation([.randomCrop(padding: 1), .horizontalFlip], seed: 4)
+    func images(_ set: ImageSet, batch: Int, shards: Int, epoch: Int) throws -> [UInt32: [Float]] {
+      let plan = EpochPlan(sampleCount: set.count, globalBatchSize: batch, seed: UInt64(batch))
+      let parts = try read(
+        set, plan, augmentation: augmentation, shards: 0..<shards, of: shards, epoch: epoch, batches: plan.stepsPerEpoch
+      )
+      var result: [UInt32: [Float]] = [:]
+      let size = Self.shape.elementCount
+      for part in parts {
+        for (place, id) in part.ids.enumerated() { result[id] = Array(part.images[place * size..<(place + 1) * size]) }
+      }
+      return result
+    }
+    let whole = try images(set, batch: 5, shards: 2, epoch: 1)
+    #expect(whole.count == 24)
+    for (id, image) in try images(set.selecting([20, 3, 11, 5, 17]), batch: 2, shards: 3, epoch: 1) {
+      #expect(image == whole[id])
+    }
+    #expect(try images(set, batch: 5, shards: 2, epoch: 2) != whole)
+  }
+
   @Test func memoryIsAlignedAndComesRound() throws {
     let set = countingSet(50, shape: Self.shape)
     let reader = try BatchReader(
