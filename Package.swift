@@ -61,7 +61,7 @@ let package = Package(
     .testTarget(
       name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], exclude: ["References"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CZlib"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CKernels", "CZlib"]),
     // How fast the data path is.
     .executableTarget(name: "data-speed", dependencies: ["Datasets"], path: "Benchmarks/data-speed"),
     .testTarget(name: "NetworksTests", dependencies: ["Networks"]),

@@ -1,6 +1,7 @@
 import CZlib
 import Datasets
 import Foundation
+import Testing
 
 /// A directory of its own that vanishes with the value's owner.
 final class TemporaryDirectory {
@@ -16,9 +17,13 @@ final class TemporaryDirectory {
   @discardableResult
   func write(_ name: String, _ bytes: [UInt8]) throws -> String {
     let file = path + "/" + name
-    let directory = (file as NSString).deletingLastPathComponent
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    try Data(bytes).write(to: URL(fileURLWithPath: file))
+    if name.contains("/") {
+      let directory = (file as NSString).deletingLastPathComponent
+      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    }
+    let handle = try #require(fopen(file, "w"))
+    defer { fclose(handle) }
+    try #require(fwrite(bytes, 1, bytes.count, handle) == bytes.count)
     return file
   }
 }

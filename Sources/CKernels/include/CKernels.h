@@ -8,6 +8,7 @@
 #include "images.h"
 #include "loss.h"
 #include "optimizer.h"
+#include "order.h"
 #include "philox.h"
 #include "processor.h"
 #endif

@@ -35,7 +35,7 @@ public struct Augmentation: Sendable {
   }
 
   /// Changes one image in place; `scratch` is overwritten and has room for an image.
-  func apply(
+  package func apply(
     _ pixels: UnsafeMutableBufferPointer<UInt8>, scratch: UnsafeMutableBufferPointer<UInt8>, shape: ImageShape,
     id: UInt32, epoch: Int
   ) {

@@ -1,68 +1,100 @@
+import CKernels
 import Determinism
 
-/// A keyed bijection on `0 ..< 2^bits`, with the fewest bits that hold `count − 1`.
+/// A keyed bijection on `0..<count`: a Feistel network over the fewest bits that hold `count − 1`, walked until the
+/// value is below `count`.
 ///
 /// The value is cut into a low and a high half (the high one a bit shorter where bits are odd). Rounds alternate: each
 /// adds to one half, bit by bit, a keyed hash of the other.
 struct FeistelNetwork: Sendable {
+  private let count: UInt64
   private let lowBits: UInt64
   private let lowMask: UInt64
-  private let highMask: UInt64
   private let lowShift: UInt32
   private let highShift: UInt32
-  private let rounds: Int
   /// Two words a round: one is added bit by bit, the other, made odd, multiplies.
-  private let keys: InlineArray<16, SIMD2<UInt32>>
+  private let keys: [UInt32]
 
   init(count: Int, rounds: Int, stream: RandomStream, epoch: UInt32) {
-    precondition(rounds % 2 == 0 && rounds <= 16)
+    precondition(rounds > 0 && rounds % 2 == 0)
     // At least two bits, so that neither half is without any.
     let bits = max(2, UInt64.bitWidth - UInt64(max(count, 1) - 1).leadingZeroBitCount)
     let high = bits / 2
     let low = bits - high
+    self.count = UInt64(count)
     lowBits = UInt64(low)
     lowMask = 1 << UInt64(low) - 1
-    highMask = 1 << UInt64(high) - 1
     lowShift = UInt32(32 - low)
     highShift = UInt32(32 - high)
-    self.rounds = rounds
-    keys = InlineArray { round in
-      let words = stream.words(block: UInt32(round / 2), sample: .max, epoch: epoch)
-      return round % 2 == 0 ? SIMD2(words.x, words.y | 1) : SIMD2(words.z, words.w | 1)
+    keys = (0..<rounds / 2).flatMap { pair in
+      let words = stream.words(block: UInt32(pair), sample: .max, epoch: epoch)
+      return [words.x, words.y | 1, words.z, words.w | 1]
     }
   }
 
-  @inline(__always)
+  /// The image of a value below `count`.
   func forward(_ value: UInt64) -> UInt64 {
-    var low = UInt32(truncatingIfNeeded: value & lowMask)
-    var high = UInt32(truncatingIfNeeded: value >> lowBits)
-    var round = 0
-    while round < rounds {
-      high ^= hash(low, keys[round]) &>> highShift
-      low ^= hash(high, keys[round + 1]) &>> lowShift
-      round += 2
-    }
-    return UInt64(high) << lowBits | UInt64(low)
+    var value = value
+    repeat {
+      var low = UInt32(truncatingIfNeeded: value & lowMask)
+      var high = UInt32(truncatingIfNeeded: value >> lowBits)
+      for key in stride(from: 0, to: keys.count, by: 4) {
+        high ^= ck_feistel_hash(low, keys[key], keys[key + 1]) >> highShift
+        low ^= ck_feistel_hash(high, keys[key + 2], keys[key + 3]) >> lowShift
+      }
+      value = UInt64(high) << lowBits | UInt64(low)
+    } while value >= count
+    return value
   }
 
-  @inline(__always)
+  /// The inverse of `forward`.
   func backward(_ value: UInt64) -> UInt64 {
-    var low = UInt32(truncatingIfNeeded: value & lowMask)
-    var high = UInt32(truncatingIfNeeded: value >> lowBits)
-    var round = rounds
-    while round > 0 {
-      round -= 2
-      low ^= hash(high, keys[round + 1]) &>> lowShift
-      high ^= hash(low, keys[round]) &>> highShift
-    }
-    return UInt64(high) << lowBits | UInt64(low)
+    var value = value
+    repeat {
+      var low = UInt32(truncatingIfNeeded: value & lowMask)
+      var high = UInt32(truncatingIfNeeded: value >> lowBits)
+      for key in stride(from: keys.count - 4, through: 0, by: -4) {
+        low ^= ck_feistel_hash(high, keys[key + 2], keys[key + 3]) >> lowShift
+        high ^= ck_feistel_hash(low, keys[key], keys[key + 1]) >> highShift
+      }
+      value = UInt64(high) << lowBits | UInt64(low)
+    } while value >= count
+    return value
   }
 
-  /// 32 bits of which the upper ones depend on every bit of `half`.
-  @inline(__always)
-  private func hash(_ half: UInt32, _ key: SIMD2<UInt32>) -> UInt32 {
-    var bits = (half ^ key.x) &* 0x9e37_79b1
-    bits ^= bits >> 15
-    return bits &* key.y
+  /// Appends the images of a range, in order. The network runs over many values at once; those that are still too large
+  /// are drawn together and go through it again.
+  func appendForward(_ values: Range<Int>, to images: inout [Int]) {
+    let blockSize = 512
+    var high = [UInt32](repeating: 0, count: min(blockSize, values.count))
+    var low = high
+    // Where in the block the values that are on their way belong.
+    var places = [Int](repeating: 0, count: high.count)
+    for begin in stride(from: values.lowerBound, to: values.upperBound, by: blockSize) {
+      let block = begin..<min(begin + blockSize, values.upperBound)
+      let base = images.count
+      for (place, value) in block.enumerated() {
+        high[place] = UInt32(truncatingIfNeeded: UInt64(value) >> lowBits)
+        low[place] = UInt32(truncatingIfNeeded: UInt64(value) & lowMask)
+        places[place] = base + place
+        images.append(0)
+      }
+      var walking = block.count
+      while walking > 0 {
+        ck_feistel(&high, &low, walking, keys, Int32(keys.count / 2), Int32(highShift), Int32(lowShift))
+        var left = 0
+        for index in 0..<walking {
+          let value = UInt64(high[index]) << lowBits | UInt64(low[index])
+          let place = places[index]
+          images[place] = Int(truncatingIfNeeded: value)
+          // Without a branch, which would be guessed wrong every other time.
+          high[left] = high[index]
+          low[left] = low[index]
+          places[left] = place
+          left += value >= count ? 1 : 0
+        }
+        walking = left
+      }
+    }
   }
 }

@@ -38,35 +38,26 @@ public struct KeyedPermutation: Sendable {
   public subscript(position: Int) -> Int {
     precondition(position >= 0 && position < count, "position \(position) of \(count)")
     if !table.isEmpty { return table[position] }
-    var value = network.forward(UInt64(position))
-    while value >= UInt64(count) { value = network.forward(value) }
-    return Int(value)
+    return Int(network.forward(UInt64(position)))
   }
 
   /// The position of an index: the inverse of the subscript, at the same cost.
   public func position(of index: Int) -> Int {
     precondition(index >= 0 && index < count, "index \(index) of \(count)")
     if !table.isEmpty { return table.position(of: index) }
-    var value = network.backward(UInt64(index))
-    while value >= UInt64(count) { value = network.backward(value) }
-    return Int(value)
+    return Int(network.backward(UInt64(index)))
   }
 
-  /// Replaces `indices` by those at `positions`, in order; its memory is kept.
+  /// Replaces `indices` by those at `positions`, in order; its memory is kept. The fast way for more than a few: it
+  /// takes a few nanoseconds an index.
   public func map(_ positions: Range<Int>, into indices: inout [Int]) {
     precondition(positions.lowerBound >= 0 && positions.upperBound <= count, "positions \(positions) of \(count)")
     indices.removeAll(keepingCapacity: true)
     indices.reserveCapacity(positions.count)
-    if !table.isEmpty {
+    if table.isEmpty {
+      network.appendForward(positions, to: &indices)
+    } else {
       for position in positions { indices.append(table[position]) }
-      return
-    }
-    let network = network
-    let bound = UInt64(count)
-    for position in positions {
-      var value = network.forward(UInt64(position))
-      while value >= bound { value = network.forward(value) }
-      indices.append(Int(value))
     }
   }
 }

@@ -15,6 +15,7 @@ extension TensorSlices {
   ///
   /// Values with as many slices are shuffled alike by one seed, so images and labels stay together.
   public func shuffled(seed: UInt64) -> Self {
+    guard sliceCount > 1 else { return self }
     let stream = RandomStream(seed: seed, purpose: "shuffled")
     var order = Array(0..<sliceCount)
     for last in stride(from: order.count - 1, to: 0, by: -1) {

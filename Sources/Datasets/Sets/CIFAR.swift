@@ -1,6 +1,6 @@
 /// The layout of a data set in CIFAR's binary format: files of records, each some label bytes and 3×32×32 pixels,
 /// channel by channel (Krizhevsky, "Learning multiple layers of features from tiny images", 2009).
-struct CIFARLayout: Sendable {
+package struct CIFARLayout: Sendable {
   let name: String
   let subdirectory: String
   let archive: String
@@ -17,14 +17,14 @@ struct CIFARLayout: Sendable {
   var recordSize: Int { labelBytes + Self.shape.elementCount }
 
   /// The same layout with fewer records in each file; for tests.
-  func with(trainRecordsPerFile: Int, testRecords: Int) -> CIFARLayout {
+  package func with(trainRecordsPerFile: Int, testRecords: Int) -> CIFARLayout {
     CIFARLayout(
       name: name, subdirectory: subdirectory, archive: archive, trainFiles: trainFiles, testFile: testFile,
       trainRecordsPerFile: trainRecordsPerFile, testRecords: testRecords, labelBytes: labelBytes,
       classNames: classNames, normalisation: normalisation)
   }
 
-  static let cifar10 = CIFARLayout(
+  package static let cifar10 = CIFARLayout(
     name: "cifar10", subdirectory: "cifar-10-batches-bin", archive: "cifar-10-binary.tar.gz",
     trainFiles: (1...5).map { "data_batch_\($0).bin" }, testFile: "test_batch.bin", trainRecordsPerFile: 10_000,
     testRecords: 10_000, labelBytes: 1,
@@ -32,7 +32,7 @@ struct CIFARLayout: Sendable {
     normalisation: Normalisation(mean: [0.4914, 0.4822, 0.4465], deviation: [0.2470, 0.2435, 0.2616]))
 
   /// Fine labels; the coarse one of a record is skipped.
-  static let cifar100 = CIFARLayout(
+  package static let cifar100 = CIFARLayout(
     name: "cifar100", subdirectory: "cifar-100-binary", archive: "cifar-100-binary.tar.gz",
     trainFiles: ["train.bin"], testFile: "test.bin", trainRecordsPerFile: 50_000, testRecords: 10_000, labelBytes: 2,
     classNames: cifar100Names,
@@ -40,7 +40,7 @@ struct CIFARLayout: Sendable {
 }
 
 /// Loads CIFAR-10 or CIFAR-100 from `directory` or from the archive's usual subdirectory of it.
-func loadCIFAR(_ layout: CIFARLayout, directory: String?) throws -> ImageDataset {
+package func loadCIFAR(_ layout: CIFARLayout, directory: String?) throws -> ImageDataset {
   let remedy = "give --data-dir the directory into which \(layout.archive) was unpacked"
   guard let directory else { throw DataError("\(layout.name) is not installed with the system: \(remedy).") }
   let first = layout.trainFiles[0]
