@@ -53,7 +53,7 @@ let package = Package(
 
     .testTarget(name: "DeterminismTests", dependencies: ["Determinism", "CKernels"]),
     // Running commands and MPI jobs from tests.
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["Determinism"], path: "Tests/TestSupport"),
     // A program for `mpirun` that checks the binding and the collectives between real ranks.
     .executableTarget(
       name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism", "TestSupport"], path: "Tests/mpi-conformance"),
