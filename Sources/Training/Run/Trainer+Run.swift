@@ -48,7 +48,7 @@ extension Trainer {
       lastLoss = result.loss
       window.add(samples: result.batch.sampleCount)
       if isReported {
-        var report = StepReport(number, of: totalSteps, result)
+        var report = StepReport(number, of: end, result)
         window.close(&report, times.shares)
         times = StepTimes()
         try observe(.step(report))
