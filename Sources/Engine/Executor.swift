@@ -13,6 +13,9 @@ public final class Executor {
     public var labelSmoothing: Float = 0
     /// The distinct sizes of batches that shards (or their micro-batches) run, none zero. At least one.
     public var trainingBatchSizes: [Int]
+    /// Whether training programs are made. Without them there is evaluation alone, in a small arena, but with the
+    /// layouts and so the bits of a run that trains with these batch sizes.
+    public var trains = true
     /// Distinct sizes of evaluation blocks; may be empty.
     public var evaluationBatchSizes: [Int] = []
     /// Shards that run at once.
@@ -79,7 +82,8 @@ public final class Executor {
     let workers = (0..<configuration.workers).map { _ in Worker() }
     self.workers = workers
     try pool.run(jobs: workers.count) { worker, _ in
-      try workers[worker].prepare(configuration, layout, training: training, evaluation: evaluation)
+      try workers[worker].prepare(
+        configuration, layout, training: configuration.trains ? training : [], evaluation: evaluation)
     }
     planText = workers[0].planText
     arenaBytes = workers[0].arenaBytes

@@ -41,7 +41,7 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
       "\($0.isTraining ? "training" : "evaluation") \($0.batch)\n" + $0.plan.text.joined(separator: "\n")
     }
     .joined(separator: "\n")
-    largest = training[0]
+    largest = training.first ?? 0
     imageCount = network.input.count
     if let block = evaluation.first {
       images = try FloatBuffer(count: block * imageCount)

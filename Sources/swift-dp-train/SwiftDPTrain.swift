@@ -17,7 +17,10 @@ struct SwiftDPTrain: ParsableCommand {
         swift-dp-train train --help           every setting of a run
       """,
     version: Version.text,
-    subcommands: [TrainCommand.self],
+    subcommands: [
+      TrainCommand.self, EvaluateCommand.self, ModelsCommand.self, CheckpointCommand.self,
+      BenchCommand.self,
+    ],
     defaultSubcommand: TrainCommand.self)
 
   /// Arguments are parsed on every rank, because no rank may leave before the others know why.
@@ -57,6 +60,10 @@ enum Job {
       return 0
     } catch let code as ArgumentParser.ExitCode {
       return code.rawValue
+    } catch  where SwiftDPTrain.exitCode(for: error) == .success {
+      // A command with commands of its own, given none, asks for its help.
+      print(SwiftDPTrain.fullMessage(for: error))
+      return 0
     } catch {
       let error = TrainingError(error)
       report(JobFailure(error, rank: nil))

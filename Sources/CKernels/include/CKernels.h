@@ -9,6 +9,7 @@
 #include "loss.h"
 #include "optimizer.h"
 #include "order.h"
+#include "peak.h"
 #include "philox.h"
 #include "processor.h"
 #endif

@@ -1,3 +1,4 @@
+import Engine
 import Foundation
 import TensorFiles
 
@@ -99,23 +100,24 @@ public struct Checkpoint: Sendable {
     return names.filter { $0.hasPrefix("step-") }.sorted(by: >).map { directory + "/" + $0 }
   }
 
-  /// Puts the stored values into a state of the same model and optimizer.
-  public func load(into state: TrainingState) throws {
+  /// Puts the stored parameters and running statistics into a state of the same model, and nothing else.
+  public func loadParameters(into state: TrainingState) throws {
     try classifying {
       let file = try SafetensorsFile(path: path + "/" + Self.stateName)
-      var expected = 1
-      func fill(_ prefix: String, _ vector: UnsafeMutablePointer<Float>, trainableOnly: Bool) throws {
-        for entry in state.layout.entries where !trainableOnly || entry.parameter.isTrainable {
-          let name = prefix + entry.parameter.name
-          _ = try file.tensor(named: name, shape: entry.parameter.shape)
-          try state.layout.setStandardValues(file.floats(name), of: entry, in: vector)
-          expected += 1
-        }
-      }
-      try fill("model/", state.parameters.pointer, trainableOnly: false)
+      for entry in state.layout.entries { try Self.fill(entry, "model/", file, state.layout, state.parameters) }
+    }
+  }
+
+  /// Puts the stored values into a state of the same model and optimizer.
+  public func load(into state: TrainingState) throws {
+    try loadParameters(into: state)
+    try classifying {
+      let file = try SafetensorsFile(path: path + "/" + Self.stateName)
+      let trained = state.layout.entries.filter(\.parameter.isTrainable)
       for (name, slot) in zip(state.slotNames, state.slots) {
-        try fill("optimizer/\(name)/", slot.pointer, trainableOnly: true)
+        for entry in trained { try Self.fill(entry, "optimizer/\(name)/", file, state.layout, slot) }
       }
+      let expected = 1 + state.layout.entries.count + state.slots.count * trained.count
       guard file.tensors.count == expected else {
         throw TrainingError(
           .badData,
@@ -124,5 +126,14 @@ public struct Checkpoint: Sendable {
       }
       state.position = Position(step: Int(try file.integers("position/step")[0]))
     }
+  }
+
+  private static func fill(
+    _ entry: ParameterLayout.Entry, _ prefix: String, _ file: borrowing SafetensorsFile, _ layout: ParameterLayout,
+    _ vector: FloatBuffer
+  ) throws {
+    let name = prefix + entry.parameter.name
+    _ = try file.tensor(named: name, shape: entry.parameter.shape)
+    try layout.setStandardValues(file.floats(name), of: entry, in: vector.pointer)
   }
 }

@@ -94,7 +94,7 @@ public struct Banner: Sendable {
 }
 
 /// "1 shard", "4 shards".
-func count(_ number: Int, _ noun: String) -> String { "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")" }
+public func count(_ number: Int, _ noun: String) -> String { "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")" }
 
 /// 1234567 as 1,234,567.
 public func grouped(_ number: Int) -> String {
@@ -107,4 +107,5 @@ public func grouped(_ number: Int) -> String {
   return (number < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
 }
 
-func mebibytes(_ bytes: Int) -> String { String(format: "%.2f MiB", Double(bytes) / 0x1p20) }
+/// Bytes as 1.50 MiB.
+public func mebibytes(_ bytes: Int) -> String { String(format: "%.2f MiB", Double(bytes) / 0x1p20) }

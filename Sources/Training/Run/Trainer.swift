@@ -120,9 +120,9 @@ public final class Trainer {
   }
 
   /// One synchronous step: batch, gradients of the hosted shards, sum over all shards, update.
-  func step(_ reader: BatchReader, measuringNorm: Bool) throws -> StepResult {
+  func step(_ batches: some BatchSource, measuringNorm: Bool) throws -> StepResult {
     times.start()
-    let batch = try classifying { try reader.next() }
+    let batch = try classifying { try batches.next() }
     times.stamp(.data)
 
     let sums = try executor.computeGradients(parameters: state.parameters.pointer, work(batch))

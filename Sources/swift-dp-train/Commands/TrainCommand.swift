@@ -11,43 +11,10 @@ struct TrainCommand: JobCommand {
       the run goes on from its newest checkpoint.
       """)
 
-  @OptionGroup var recipeOptions: RecipeOptions
-  @OptionGroup(title: "Job") var jobOptions: JobOptions
+  @OptionGroup var options: TrainOptions
 
   func run(_ world: Communicator) throws -> Int32 {
-    let job = try world.agree { try merged().job() }
-    return try job.run(world, observer: Console(hidesProgress: jobOptions.hidesProgress))
-  }
-
-  /// These options over those of the configuration file, if one is named.
-  private func merged() throws -> TrainCommand {
-    guard let path = jobOptions.config else { return self }
-    let file = try ConfigurationFile(path: path)
-    var fileOptions: RecipeOptions
-    do { fileOptions = try RecipeOptions.parse(file.arguments) } catch {
-      throw TrainingError(.badConfiguration, "\(path): \(Job.sentence(RecipeOptions.fullMessage(for: error)))")
-    }
-    fileOptions.override(with: recipeOptions)
-    var result = self
-    result.recipeOptions = fileOptions
-    return result
-  }
-
-  private func job() throws -> TrainingJob {
-    var job = TrainingJob(try recipeOptions.recipe())
-    job.dataDirectory = recipeOptions.data.dataDir
-    job.runDirectory = jobOptions.runDir
-    job.resume =
-      switch jobOptions.resume {
-      case "auto": .auto
-      case "none": .none
-      default: .checkpoint(jobOptions.resume)
-      }
-    job.saveEvery = jobOptions.saveEvery
-    job.initialParameters = jobOptions.initial
-    job.skippedLayers = jobOptions.skippedLayers
-    job.logEvery = jobOptions.logEvery
-    job.dryRun = jobOptions.dryRun
-    return job
+    let job = try world.agree { try options.job() }
+    return try job.run(world, observer: Console(hidesProgress: options.jobOptions.hidesProgress))
   }
 }

@@ -1,3 +1,5 @@
+import Datasets
+import Models
 import Training
 
 /// A bad value of a flag: what was given, and what to give.
@@ -15,4 +17,17 @@ where Value.RawValue == String {
   if let value = Value(rawValue: name) { return value }
   let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
   throw TrainingError(.badConfiguration, "\(flag) \(name) is not known; give one of \(names).")
+}
+
+/// The images that a model is traced with: as given, else those that the model is known by.
+func imageShape(_ text: String?, of model: ModelName, flag: String) throws -> ImageShape {
+  let usual = model.usualInput
+  guard let text else { return ImageShape(channels: usual.channels, height: usual.height, width: usual.width) }
+  guard let shape = ImageShape(parsing: text) else {
+    throw invalid("\(flag) \(text)", "give channels, height and width as 3x32x32")
+  }
+  try check(
+    min(shape.height, shape.width) >= model.leastExtent, "\(flag) \(text) with \(model.rawValue)",
+    "give images of at least \(model.leastExtent)×\(model.leastExtent) pixels")
+  return shape
 }

@@ -23,3 +23,6 @@ func duration(_ seconds: Double) -> String {
   if whole < 3600 { return String(format: "%dm%02ds", whole / 60, whole % 60) }
   return String(format: "%dh%02dm", whole / 3600, whole / 60 % 60)
 }
+
+/// 64×3×3×3.
+func shapeText(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "×") }

@@ -1,0 +1,137 @@
+import Collectives
+import Datasets
+import Engine
+import Foundation
+import MPI
+import Models
+import Networks
+
+/// Times whole training steps over one batch in memory: forward, loss, backward, all-reduce, update.
+///
+///     3 steps                 warm-up, not counted
+///     `steps` steps           timed as a whole
+///     3 to 10 steps           timed operation by operation
+public struct StepBenchmark: Sendable {
+  /// What differs from a recipe's defaults; data, length and schedule are the benchmark's.
+  public var recipe: Recipe
+  public var input: ImageShape
+  public var classes = 10
+  public var steps = 20
+
+  static let warmUpSteps = 3
+
+  public init(_ recipe: Recipe, input: ImageShape) { (self.recipe, self.input) = (recipe, input) }
+
+  /// The figures, with the names that files have in JSON.
+  public struct Report: Codable, Sendable {
+    public var model: String
+    public var input: String
+    public var classes: Int
+    /// Of the global batch.
+    public var batchSize: Int
+    public var ranks: Int
+    public var shards: Int
+    public var threadsPerShard: Int
+    public var steps: Int
+    public var stepMillisecondsBest: Double
+    public var stepMillisecondsMedian: Double
+    public var samplesPerSecondBest: Double
+    public var samplesPerSecondMedian: Double
+    /// Of one step, by operation, on the first worker of rank 0; with `all-reduce` and `update`.
+    public var milliseconds: [String: Double]
+    /// The same, by layer, longest first.
+    public var layers: [Layer]
+    /// Of the job in its best step, as the peak is the best of several runs: two operations for each multiply-add of
+    /// forward, backward-data and backward-weights of convolutions and inner products; the first of them has no
+    /// backward-data.
+    public var gflops: Double
+    /// What all threads of the job reach together with multiply-adds in registers.
+    public var peakGflops: Double
+    public var shareOfPeak: Double
+    /// The first digits of the SHA-256 of all kernels and layouts.
+    public var plan: String
+    public var fingerprint: String
+
+    public struct Layer: Codable, Sendable {
+      public var operation: String
+      public var layer: String
+      public var milliseconds: Double
+    }
+  }
+
+  /// Collective. Equal reports on all ranks but for times, which are each rank's own.
+  public func run(_ world: Communicator) throws -> Report {
+    var recipe = recipe
+    recipe.dataset = .synthetic
+    recipe.synthetic = SyntheticImages(
+      shape: input, classCount: classes, trainCount: recipe.batchSize, testCount: 1)
+    recipe.schedule = .constant
+    recipe.learningRate = 1e-3
+    recipe.length = .steps(1)
+    let resources = try Resources(world: world, shards: recipe.shards, threadsPerShard: recipe.threadsPerShard)
+    (recipe.shards, recipe.threadsPerShard) = (resources.shards, resources.threadsPerShard)
+    try Fingerprint.ofThisMachine().checkEqual(on: world)
+    let (data, executor) = try world.agree {
+      let data = try TrainingData(recipe, directory: nil)
+      try recipe.check(against: data)
+      let network = data.network(recipe)
+      return (
+        data, try Trainer.makeExecutor(network: network, recipe: recipe, resources: resources, data: data)
+      )
+    }
+    let trainer = try Trainer(world: world, recipe: recipe, resources: resources, data: data, executor: executor)
+    try trainer.start()
+
+    let batches = try RepeatedBatch(try trainer.makeReader())
+    for _ in 0..<Self.warmUpSteps { _ = try trainer.step(batches, measuringNorm: false) }
+    try world.barrier()
+    trainer.times = StepTimes()
+    var milliseconds: [Double] = []
+    for _ in 0..<steps {
+      let begin = DispatchTime.now().uptimeNanoseconds
+      _ = try trainer.step(batches, measuringNorm: false)
+      milliseconds.append(Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e6)
+    }
+    let times = trainer.times
+    let layers = try profile(trainer, batches)
+
+    try world.barrier()
+    let threads = resources.workers * resources.threadsPerShard
+    let peak = try world.allReduce(measurePeakRate(threads: threads), .sum)
+    return report(trainer, world, Statistics(milliseconds), times, layers, peak: peak)
+  }
+
+  /// Steps after the timed ones, because to look at the clock around every operation costs a little.
+  private func profile(_ trainer: Trainer, _ batches: RepeatedBatch) throws -> [Report.Layer] {
+    let count = min(max(steps, 3), 10)
+    trainer.executor.startProfile()
+    for _ in 0..<count { _ = try trainer.step(batches, measuringNorm: false) }
+    return trainer.executor.profile().map {
+      Report.Layer(operation: $0.operation, layer: $0.layer, milliseconds: $0.milliseconds / Double(count))
+    }
+  }
+
+  private func report(
+    _ trainer: Trainer, _ world: Communicator, _ step: Statistics, _ times: StepTimes, _ layers: [Report.Layer],
+    peak: Double
+  ) -> Report {
+    let (recipe, resources) = (trainer.recipe, trainer.resources)
+    func share(_ phase: StepTimes.Phase) -> Double { Double(times[phase]) / 1e6 / Double(steps) }
+    var milliseconds = Dictionary(layers.map { ($0.operation, $0.milliseconds) }, uniquingKeysWith: +)
+    milliseconds["all-reduce"] = share(.communication)
+    milliseconds["update"] = share(.update)
+    let summaries = trainer.network.traced(batchSize: 1).layers()
+    let forward = summaries.reduce(0) { $0 + $1.multiplyAdds }
+    let first = summaries.first { $0.multiplyAdds > 0 }?.multiplyAdds ?? 0
+    let operations = 2 * Double(3 * forward - first) * Double(recipe.batchSize)
+    let rate = operations / (step.least * 1e-3)
+    return Report(
+      model: trainer.network.name, input: input.description, classes: classes, batchSize: recipe.batchSize,
+      ranks: world.size, shards: resources.shards, threadsPerShard: resources.threadsPerShard, steps: steps,
+      stepMillisecondsBest: step.least, stepMillisecondsMedian: step.median,
+      samplesPerSecondBest: Double(recipe.batchSize) / step.least * 1e3,
+      samplesPerSecondMedian: Double(recipe.batchSize) / step.median * 1e3, milliseconds: milliseconds,
+      layers: layers.sorted { $0.milliseconds > $1.milliseconds }, gflops: rate / 1e9, peakGflops: peak / 1e9,
+      shareOfPeak: rate / peak, plan: trainer.planDigest, fingerprint: Fingerprint.ofThisMachine().description)
+  }
+}

@@ -1,0 +1,88 @@
+import ArgumentParser
+import Datasets
+import MPI
+import Models
+import Training
+
+struct BenchStepCommand: JobCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "step", abstract: "Time training steps over one batch in memory.",
+    discussion: """
+      A step is forward, loss, backward, all-reduce over all ranks, and the update. Three steps of warm-up are not \
+      counted; the times of operations come from some more steps after the counted ones. The share of the peak is that \
+      of what the same threads reach with multiply-adds in registers.
+      """)
+
+  @Option(help: "lenet5, mlp, cnn or resnet18-cifar.") var model = "lenet5"
+  @Option(help: "Samples of a global batch, over all ranks.") var batchSize = 256
+  @Option(help: "Steps that count.") var steps = 20
+  @Option(help: "Shards (default: the ranks).") var shards: Int?
+  @Option(help: "Threads of each shard (default: cores ÷ ranks, or 1 if --shards is given).") var threadsPerShard: Int?
+  @Option(help: "At most so many samples of a shard at once; the rest is accumulated.") var microBatchSize: Int?
+  @Option(help: "Images as CxHxW (default: those that the model is known by).") var input: String?
+  @Option(help: "Classes.") var classes = 10
+  @OptionGroup var reduction: ReductionOptions
+  @Option(name: .customLong("json"), help: "Write all figures to this file.") var jsonPath: String?
+
+  func run(_ world: Communicator) throws -> Int32 {
+    let benchmark = try world.agree { try makeBenchmark() }
+    let report = try benchmark.run(world)
+    try world.agree {
+      guard world.rank == 0 else { return }
+      if let jsonPath { try write(try json(report), to: jsonPath) }
+      show(lines(report))
+    }
+    return ExitCode.done.rawValue
+  }
+
+  private func makeBenchmark() throws -> StepBenchmark {
+    var batches = try BatchOptions.parse([])
+    (batches.batchSize, batches.shards, batches.threadsPerShard) = (batchSize, shards, threadsPerShard)
+    batches.microBatchSize = microBatchSize
+    var recipe = Recipe()
+    recipe.model = try known(model, flag: "--model")
+    try batches.apply(to: &recipe)
+    try reduction.apply(to: &recipe)
+    try check(steps > 0, "--steps \(steps)", "give at least 1")
+    try check(classes > 0, "--classes \(classes)", "give at least 1")
+    var benchmark = StepBenchmark(recipe, input: try imageShape(input, of: recipe.model, flag: "--input"))
+    (benchmark.steps, benchmark.classes) = (steps, classes)
+    return benchmark
+  }
+
+  private func lines(_ report: StepBenchmark.Report) -> [String] {
+    var facts = Facts()
+    facts.add(
+      "model",
+      "\(report.model) · \(report.input), \(grouped(report.classes)) classes · \(grouped(report.batchSize)) samples a step"
+    )
+    facts.add(
+      "ranks",
+      "\(grouped(report.ranks)) · shards \(grouped(report.shards)) · threads per shard \(report.threadsPerShard)")
+    facts.add(
+      "step",
+      "\(decimal(report.stepMillisecondsBest, 3)) ms best, \(decimal(report.stepMillisecondsMedian, 3)) ms median of \(grouped(report.steps))"
+    )
+    facts.add(
+      "samples",
+      "\(grouped(Int(report.samplesPerSecondBest))) a second best, \(grouped(Int(report.samplesPerSecondMedian))) median"
+    )
+    facts.add(
+      "rate",
+      "\(decimal(report.gflops, 1)) GFLOP/s, \(percent(report.shareOfPeak)) of the peak of \(decimal(report.peakGflops, 1))"
+    )
+
+    let total = report.milliseconds.values.reduce(0, +)
+    var operations = Table([("operation", .leading), ("ms a step", .trailing), ("share", .trailing)])
+    for (name, time) in report.milliseconds.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
+      operations.add([name, decimal(time, 3), percent(time / max(total, 1e-9))])
+    }
+    var layers = Table([("layer", .leading), ("operation", .leading), ("ms a step", .trailing), ("share", .trailing)])
+    for layer in report.layers.prefix(12) {
+      layers.add([
+        layer.layer, layer.operation, decimal(layer.milliseconds, 3), percent(layer.milliseconds / max(total, 1e-9)),
+      ])
+    }
+    return facts.lines + [""] + operations.lines + [""] + layers.lines
+  }
+}

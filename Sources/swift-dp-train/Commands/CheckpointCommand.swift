@@ -1,0 +1,140 @@
+import ArgumentParser
+import Foundation
+import Models
+import Training
+
+struct CheckpointCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "checkpoint", abstract: "Look at checkpoints, check them, take the parameters out.",
+    subcommands: [List.self, Show.self, Verify.self, Export.self])
+
+  /// The checkpoints that a directory stands for, newest first: those of a run, or itself.
+  static func checkpoints(in directory: String) throws -> [String] {
+    let files = FileManager.default
+    guard files.fileExists(atPath: directory) else {
+      throw TrainingError(.badData, "\(directory): is not there; give the directory of a run or of a checkpoint.")
+    }
+    guard files.fileExists(atPath: directory + "/checkpoints") else { return [directory] }
+    return Checkpoint.list(in: directory + "/checkpoints")
+  }
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "The checkpoints of a run, newest first.")
+
+    @Argument(help: ArgumentHelp("Directory of a run.", valueName: "run")) var directory: String
+
+    func run() throws {
+      guard FileManager.default.fileExists(atPath: directory + "/checkpoints") else {
+        throw TrainingError(.badData, "\(directory): holds no run; give the directory of a run (--run-dir of train).")
+      }
+      var table = Table([
+        ("step", .trailing), ("epoch", .trailing), ("size", .trailing), ("best correct", .trailing),
+        ("checkpoint", .leading),
+      ])
+      for path in Checkpoint.list(in: directory + "/checkpoints") {
+        guard let checkpoint = try? Checkpoint(path: path) else {
+          table.add(["?", "?", "", "", "\(path) (damaged)"])
+          continue
+        }
+        let manifest = checkpoint.manifest
+        table.add([
+          grouped(manifest.step), decimal(manifest.epoch, 2), mebibytes(checkpoint.byteCount),
+          manifest.best.map { grouped($0.correct) } ?? "", path,
+        ])
+      }
+      show(table.lines)
+    }
+  }
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "What a checkpoint says of itself, and its tensors.")
+
+    @Argument(help: "Directory of a checkpoint.") var checkpoint: String
+
+    func run() throws {
+      let checkpoint = try Checkpoint(path: checkpoint)
+      let manifest = checkpoint.manifest
+      var facts = Facts()
+      facts.add("checkpoint", checkpoint.path)
+      facts.add("step", "\(grouped(manifest.step)), epoch \(decimal(manifest.epoch, 2))")
+      if let best = manifest.best {
+        facts.add(
+          "best", "\(grouped(best.correct)) correct, loss \(decimal(best.loss, 4)) at step \(grouped(best.step))")
+      }
+      facts.add("state", manifest.stateSHA256)
+      facts.add("plan", manifest.plan)
+      facts.add("made by", manifest.fingerprint)
+      facts.add("size", mebibytes(checkpoint.byteCount))
+      facts.add("files", manifest.files.sorted { $0.key < $1.key }.map { "\($0.key)  \($0.value)" })
+      facts.add("settings", manifest.configuration.split(separator: "\n").map(String.init))
+      var table = Table([("tensor", .leading), ("type", .leading), ("shape", .leading), ("elements", .trailing)])
+      for tensor in try checkpoint.tensors() {
+        table.add([tensor.name, tensor.type.rawValue, shapeText(tensor.shape), grouped(tensor.count)])
+      }
+      show(facts.lines + [""] + table.lines)
+    }
+  }
+
+  struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Compare the files of checkpoints with their digests.",
+      discussion: "A line for each; exit code 65 if any is damaged.")
+
+    @Argument(help: "Directories of checkpoints, or of runs for all of theirs.") var directories: [String]
+
+    func run() throws {
+      var isDamaged = false
+      for path in try directories.flatMap(CheckpointCommand.checkpoints) {
+        do {
+          try Checkpoint(path: path).verifyContents()
+          print("ok       \(path)")
+        } catch {
+          isDamaged = true
+          print("damaged  \(path)  \(error)")
+        }
+      }
+      if isDamaged { throw ArgumentParser.ExitCode(Training.ExitCode.badData.rawValue) }
+    }
+  }
+
+  struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write the parameters of a checkpoint as a safetensors file for PyTorch or --init.",
+      discussion: """
+        Of a run's directory the newest checkpoint is taken. With --model it is the parameters that a new run of that \
+        model and seed starts from.
+        """)
+
+    @Argument(help: "Directory of a checkpoint or of a run.") var directory: String?
+    @Option(help: "Export a model's start instead: lenet5, mlp, cnn or resnet18-cifar.") var model: String?
+    @Option(help: "With --model: the seed of the run.") var seed: UInt64 = 42
+    @Option(help: "With --model: images as CxHxW (default: those that the model is known by).") var input: String?
+    @Option(help: "With --model: classes.") var classes = 10
+    @Option(help: "The file to write.") var output: String
+
+    func validate() throws {
+      if (directory == nil) == (model == nil) {
+        throw TrainingError(.badConfiguration, "checkpoint export needs a directory or --model, one of them.")
+      }
+      try check(classes > 0, "--classes \(classes)", "give at least 1")
+    }
+
+    func run() throws {
+      if let model {
+        let name: ModelName = try known(model, flag: "--model")
+        let shape = try imageShape(input, of: name, flag: "--input")
+        try name.network(input: .init(shape.channels, shape.height, shape.width), classes: classes)
+          .writeStartParameters(seed: seed, to: output)
+        print("\(output)  start of \(name.rawValue) on \(shape), \(classes) classes, seed \(seed)")
+        return
+      }
+      let directory = directory ?? ""
+      guard let path = try CheckpointCommand.checkpoints(in: directory).first else {
+        throw TrainingError(.badData, "\(directory): holds no checkpoint yet; let the run go on to its first.")
+      }
+      let checkpoint = try Checkpoint(path: path)
+      try checkpoint.exportParameters(to: output)
+      print("\(output)  parameters of \(path), step \(grouped(checkpoint.manifest.step))")
+    }
+  }
+}

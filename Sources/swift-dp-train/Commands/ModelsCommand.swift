@@ -1,0 +1,108 @@
+import ArgumentParser
+import Engine
+import Models
+import Networks
+import Training
+
+struct ModelsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "models", abstract: "The built-in models: their layers, what they cost, how they are computed.",
+    subcommands: [List.self, Show.self])
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "A line for each model, with the images that it is known by and ten classes.")
+
+    func run() {
+      var table = Table([
+        ("model", .leading), ("input", .leading), ("parameters", .trailing), ("multiply-adds", .trailing),
+        ("", .leading),
+      ])
+      for model in ModelName.allCases {
+        let graph = model.network(input: model.usualInput, classes: 10).traced(batchSize: 1)
+        table.add([
+          model.rawValue, "\(model.usualInput)", grouped(graph.parameterCount),
+          grouped(graph.layers().reduce(0) { $0 + $1.multiplyAdds }), model.summary,
+        ])
+      }
+      show(table.lines)
+    }
+  }
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "A model's layers, with the shapes, parameters and multiply-adds of one sample's forward pass.")
+
+    @Argument(help: "lenet5, mlp, cnn or resnet18-cifar.") var name: String
+    @Option(help: "Images as CxHxW (default: those that the model is known by).") var input: String?
+    @Option(help: "Classes.") var classes = 10
+    @Option(help: "Samples of a shard's batch, for the memory and the plan.") var batchSize = 64
+    @Option(help: "Threads of a shard, for the plan.") var threadsPerShard = 1
+    @Flag(help: "List the parameters: names, shapes, and the order of their elements in memory.") var parameters = false
+    @Flag(help: "Print the plan: the kernels and layouts of a step, in the order of execution.") var plan = false
+
+    func run() throws {
+      let model: ModelName = try known(name, flag: "models show")
+      try check(classes > 0, "--classes \(classes)", "give at least 1")
+      try check(batchSize > 0, "--batch-size \(batchSize)", "give at least 1")
+      try check((1...1024).contains(threadsPerShard), "--threads-per-shard \(threadsPerShard)", "give 1 to 1024")
+      let shape = try imageShape(input, of: model, flag: "--input")
+      let network = model.network(input: .init(shape.channels, shape.height, shape.width), classes: classes)
+      var configuration = Executor.Configuration(network: network, trainingBatchSizes: [batchSize])
+      configuration.threadsPerShard = threadsPerShard
+      let executor = try Executor(configuration)
+
+      let graph = network.traced(batchSize: 1)
+      show(layers(graph))
+      print("")
+      show(totals(graph, executor))
+      if parameters {
+        print("")
+        show(parameterLines(executor.parameterLayout))
+      }
+      if plan { print("\n\(executor.planText)") }
+    }
+
+    private func layers(_ graph: Graph) -> [String] {
+      var table = Table([
+        ("layer", .leading), ("kind", .leading), ("output", .leading), ("parameters", .trailing),
+        ("multiply-adds", .trailing),
+      ])
+      for layer in graph.layers() {
+        table.add([
+          layer.name, layer.kind, shapeText(layer.outputShape),
+          layer.parameterCount == 0 ? "" : grouped(layer.parameterCount),
+          layer.multiplyAdds == 0 ? "" : grouped(layer.multiplyAdds),
+        ])
+      }
+      let multiplyAdds = graph.layers().reduce(0) { $0 + $1.multiplyAdds }
+      table.add(["total", "", "", grouped(graph.parameterCount), grouped(multiplyAdds)])
+      return table.lines
+    }
+
+    private func totals(_ graph: Graph, _ executor: Executor) -> [String] {
+      let vector = executor.parameterLayout.count * 4
+      let tracked = graph.parameters.filter { !$0.isTrainable }.reduce(0) { $0 + $1.count }
+      var facts = Facts()
+      facts.add("input", "\(executor.configuration.network.input)")
+      facts.add(
+        "parameters",
+        "\(grouped(graph.parameterCount)) in \(grouped(graph.parameters.filter(\.isTrainable).count)) tensors"
+          + (tracked > 0 ? ", and \(grouped(tracked)) running statistics" : ""))
+      facts.add("vector", "\(mebibytes(vector)) for the parameters, as much for each gradient and optimizer slot")
+      facts.add("arena", "\(mebibytes(executor.arenaBytes)) for a shard's batch of \(grouped(batchSize))")
+      return facts.lines
+    }
+
+    private func parameterLines(_ layout: ParameterLayout) -> [String] {
+      var table = Table([
+        ("parameter", .leading), ("shape", .leading), ("elements", .trailing), ("order", .leading),
+      ])
+      for entry in layout.entries {
+        let parameter = entry.parameter
+        table.add([parameter.name, shapeText(parameter.shape), grouped(parameter.count), entry.order])
+      }
+      return table.lines
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import ArgumentParser
+import Training
+
+/// All that `train` takes, and what it makes of it.
+struct TrainOptions: ParsableArguments {
+  @OptionGroup var recipeOptions: RecipeOptions
+  @OptionGroup(title: "Job") var jobOptions: JobOptions
+
+  /// The job that the options describe, over those of the configuration file, if one is named.
+  func job() throws -> TrainingJob {
+    var options = recipeOptions
+    if let path = jobOptions.config {
+      options = try RecipeOptions(ConfigurationFile(path: path))
+      options.override(with: recipeOptions)
+    }
+    var job = TrainingJob(try options.recipe())
+    job.dataDirectory = options.data.dataDir
+    job.runDirectory = jobOptions.runDir
+    job.resume =
+      switch jobOptions.resume {
+      case "auto": .auto
+      case "none": .none
+      default: .checkpoint(jobOptions.resume)
+      }
+    job.saveEvery = jobOptions.saveEvery
+    job.initialParameters = jobOptions.initial
+    job.skippedLayers = jobOptions.skippedLayers
+    job.logEvery = jobOptions.logEvery
+    job.dryRun = jobOptions.dryRun
+    return job
+  }
+}
+
+extension RecipeOptions {
+  /// The options of a configuration file.
+  init(_ file: ConfigurationFile) throws {
+    do { self = try RecipeOptions.parse(file.arguments) } catch {
+      throw TrainingError(.badConfiguration, "\(file.path): \(Job.sentence(RecipeOptions.fullMessage(for: error)))")
+    }
+  }
+}
