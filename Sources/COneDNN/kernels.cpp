@@ -198,10 +198,10 @@ odn_kernel *odn_relu_backward(const odn_layout *dst, const odn_layout *diff) {
   });
 }
 
-odn_kernel *odn_add(const odn_layout *src, const odn_layout *src_1, const odn_layout *dst, int relu) {
+odn_kernel *odn_add(const odn_layout *src, const odn_layout *src_1, const odn_layout *dst) {
   ODN_KERNEL({
     return kernel(
-        describe<dnnl::binary>(attributes(relu), algorithm::binary_add, src->desc, src_1->desc, dst->desc));
+        describe<dnnl::binary>(attributes(), algorithm::binary_add, src->desc, src_1->desc, dst->desc));
   });
 }
 

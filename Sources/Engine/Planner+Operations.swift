@@ -169,10 +169,8 @@ extension Planner {
     let first = layout(node.inputs[0])
     let a = location(node.inputs[0])
     let b = try fetch(node.inputs[1], as: first)
-    let relu = appliesRelu(node.outputs[0])
-    let kernel = try Kernel(odn_add(first.pointer, first.pointer, first.pointer, relu), "add")
-    try emit(
-      kernel, [(ODN_SRC, a), (ODN_SRC_1, b), (ODN_DST, makeStored(node.outputs[0], first, inPlaceOf: a))], [first])
+    let kernel = try Kernel(odn_add(first.pointer, first.pointer, first.pointer), "add")
+    try emit(kernel, [(ODN_SRC, a), (ODN_SRC_1, b), (ODN_DST, make(node.outputs[0], first, inPlaceOf: a))], [first])
   }
 
   // MARK: shapes

@@ -8,7 +8,7 @@ import Networks
 /// choose the layout of its result and, in the first program, of its weights; it takes its input as it lies if that
 /// still gives generated code. A gradient has the layout of the value it belongs to. An inner product keeps everything
 /// row-major, which is faster than the library's own choice (docs/engine.md). A ReLU that alone reads the result of a
-/// convolution, an inner product or a sum is applied by that kernel before it stores.
+/// convolution or an inner product is applied by that kernel before it stores.
 package struct Planner {
   let graph: Graph
   /// Nil in the first program, which chooses it.
@@ -67,7 +67,7 @@ package struct Planner {
     var fusions: [Graph.ValueID: Graph.ValueID] = [:]
     for node in graph.nodes {
       switch node.operation {
-      case .convolution, .innerProduct, .add: fusible.formUnion(node.outputs)
+      case .convolution, .innerProduct: fusible.formUnion(node.outputs)
       case .relu:
         let input = node.inputs[0]
         if fusible.contains(input) && readers[input] == 1 && !kept.contains(input) { fusions[input] = node.outputs[0] }
@@ -140,12 +140,9 @@ package struct Planner {
 
   /// Memory for what the current node's kernel stores: its result, or that of the ReLU behind it. The node's own result
   /// is then never there, but its layout is what gradients ask for.
-  mutating func makeStored(
-    _ result: Graph.ValueID, _ layout: Layout, inPlaceOf location: Plan.Location? = nil
-  ) -> Plan.Location {
-    let value = fusedRelu[result] ?? result
+  mutating func makeStored(_ result: Graph.ValueID, _ layout: Layout) -> Plan.Location {
     layouts[result] = layout
-    return location.map { make(value, layout, inPlaceOf: $0) } ?? make(value, layout)
+    return make(fusedRelu[result] ?? result, layout)
   }
 
   /// Whether the value's kernel has stored it already, with the ReLU applied.
