@@ -61,6 +61,26 @@ static inline int cmpi_is_open_mpi(void) {
 #endif
 }
 
+/// The library whose header this was compiled with, as "Open MPI 4.1.4".
+#define CMPI_TEXT_(x) #x
+#define CMPI_TEXT(x) CMPI_TEXT_(x)
+static inline const char *cmpi_header_version(void) {
+#if defined(OPEN_MPI)
+  return "Open MPI " CMPI_TEXT(OMPI_MAJOR_VERSION) "." CMPI_TEXT(OMPI_MINOR_VERSION) "." CMPI_TEXT(OMPI_RELEASE_VERSION);
+#elif defined(MPICH_VERSION)
+  return "MPICH " MPICH_VERSION;
+#else
+  return "MPI " CMPI_TEXT(MPI_VERSION) "." CMPI_TEXT(MPI_SUBVERSION);
+#endif
+}
+/// The version of the standard that the header states, as "3.1".
+static inline const char *cmpi_standard(void) { return CMPI_TEXT(MPI_VERSION) "." CMPI_TEXT(MPI_SUBVERSION); }
+/// The name of a thread level.
+static inline const char *cmpi_thread_level_name(int level) {
+  return level == MPI_THREAD_SINGLE ? "single" : level == MPI_THREAD_FUNNELED ? "funneled"
+       : level == MPI_THREAD_SERIALIZED ? "serialized" : level == MPI_THREAD_MULTIPLE ? "multiple" : "unknown";
+}
+
 static inline cmpi_request cmpi_request_null(void) { return (cmpi_request){MPI_REQUEST_NULL}; }
 
 // Windows of shared memory.

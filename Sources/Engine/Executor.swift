@@ -68,22 +68,16 @@ public final class Executor {
     let pool = WorkerPool(count: configuration.workers, threadsPerWorker: configuration.threadsPerShard)
     self.pool = pool
 
-    // Parameter layouts are chosen by the largest batch (numerics contract, rule 8).
-    let training = Set(configuration.trainingBatchSizes).sorted(by: >)
-    let evaluation = Set(configuration.evaluationBatchSizes).sorted(by: >)
     let chosen = Box<ParameterLayout>()
-    try pool.run(jobs: 1) { _, _ in
-      let graph = configuration.network.traced(batchSize: training[0])
-      chosen.value = try Planner.parameterLayout(for: graph.training(labelSmoothing: configuration.labelSmoothing))
-    }
+    try pool.run(jobs: 1) { _, _ in chosen.value = try configuration.chooseParameterLayout() }
     guard let layout = chosen.value else { preconditionFailure("a job that did not run") }
     parameterLayout = layout
 
+    let (training, evaluation) = (configuration.trainingPrograms, configuration.evaluationPrograms)
     let workers = (0..<configuration.workers).map { _ in Worker() }
     self.workers = workers
     try pool.run(jobs: workers.count) { worker, _ in
-      try workers[worker].prepare(
-        configuration, layout, training: configuration.trains ? training : [], evaluation: evaluation)
+      try workers[worker].prepare(configuration, layout, training: training, evaluation: evaluation)
     }
     planText = workers[0].planText
     arenaBytes = workers[0].arenaBytes
@@ -136,6 +130,6 @@ private struct Shared<Pointee>: @unchecked Sendable {
 }
 
 /// A value made on a worker and read after the pool has waited for it.
-private final class Box<Value>: @unchecked Sendable {
+final class Box<Value>: @unchecked Sendable {
   var value: Value?
 }

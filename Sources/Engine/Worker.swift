@@ -16,12 +16,14 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
   private(set) var planText = ""
   private(set) var arenaBytes = 0
 
-  /// Plans and generates all programs, on the worker's own thread.
-  func prepare(
+  typealias Plans = [(batch: Int, isTraining: Bool, plan: Plan)]
+
+  /// The plans of all programs, for teams of the size of the calling thread's.
+  static func plans(
     _ configuration: Executor.Configuration, _ layout: ParameterLayout, training: [Int], evaluation: [Int]
-  ) throws {
+  ) throws -> Plans {
     let network = configuration.network
-    var plans: [(batch: Int, isTraining: Bool, plan: Plan)] = []
+    var plans: Plans = []
     for batch in training {
       let graph = network.traced(batchSize: batch).training(labelSmoothing: configuration.labelSmoothing)
       plans.append((batch, true, try Planner.plan(graph, parameterLayout: layout)))
@@ -30,6 +32,19 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
       let graph = network.traced(batchSize: batch).inference()
       plans.append((batch, false, try Planner.plan(graph, parameterLayout: layout)))
     }
+    return plans
+  }
+
+  static func text(_ plans: Plans) -> String {
+    plans.map { "\($0.isTraining ? "training" : "evaluation") \($0.batch)\n" + $0.plan.text.joined(separator: "\n") }
+      .joined(separator: "\n")
+  }
+
+  /// Plans and generates all programs, on the worker's own thread.
+  func prepare(
+    _ configuration: Executor.Configuration, _ layout: ParameterLayout, training: [Int], evaluation: [Int]
+  ) throws {
+    let plans = try Self.plans(configuration, layout, training: training, evaluation: evaluation)
     arenaBytes = plans.map(\.plan.arenaBytes).max() ?? 0
     let arena = try FloatBuffer(count: arenaBytes / MemoryLayout<Float>.stride + 1)
     self.arena = arena
@@ -37,12 +52,9 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
       let program = try Program(plan, arena: arena.pointer, seed: configuration.seed)
       if isTraining { self.training[batch] = program } else { self.evaluation[batch] = program }
     }
-    planText = plans.map {
-      "\($0.isTraining ? "training" : "evaluation") \($0.batch)\n" + $0.plan.text.joined(separator: "\n")
-    }
-    .joined(separator: "\n")
+    planText = Self.text(plans)
     largest = training.first ?? 0
-    imageCount = network.input.count
+    imageCount = configuration.network.input.count
     if let block = evaluation.first {
       images = try FloatBuffer(count: block * imageCount)
       labels = [Int32](repeating: 0, count: block)

@@ -9,6 +9,19 @@ public enum MPILibrary {
     return text.prefix { $0 != "\n" && $0 != "\0" }.split(whereSeparator: \.isWhitespace).joined(separator: " ")
   }
 
+  /// The library and version whose header this program was compiled with, such as `Open MPI 4.1.4`.
+  public static var headerVersion: String { String(cString: cmpi_header_version()) }
+
+  /// The version of the MPI standard that the header states, such as `3.1`.
+  public static var standard: String { String(cString: cmpi_standard()) }
+
+  /// The thread level that the library granted: `funneled`, `serialized`, …; only inside `withMPI`.
+  public static var threadLevel: String {
+    var level: Int32 = -1
+    _ = MPI_Query_thread(&level)
+    return String(cString: cmpi_thread_level_name(level))
+  }
+
   /// The name of the machine this rank runs on.
   public static var processorName: String {
     cString(capacity: cmpi_max_processor_name()) { MPI_Get_processor_name($0, $1) } ?? ""

@@ -18,7 +18,9 @@ struct SwiftDPTrain: ParsableCommand {
       """,
     version: Version.text,
     subcommands: [
-      TrainCommand.self, EvaluateCommand.self, ModelsCommand.self, CheckpointCommand.self,
+      TrainCommand.self, EvaluateCommand.self, CheckCommand.self, DoctorCommand.self, ModelsCommand.self,
+      CheckpointCommand.self,
+      DataCommand.self,
       BenchCommand.self,
     ],
     defaultSubcommand: TrainCommand.self)

@@ -53,7 +53,8 @@ package func loadCIFAR(_ layout: CIFARLayout, directory: String?) throws -> Imag
   let test = try readCIFAR(layout, paths: ["\(place)/\(layout.testFile)"], recordsPerFile: layout.testRecords)
   return ImageDataset(
     name: layout.name, classCount: layout.classNames.count, classNames: layout.classNames,
-    normalisation: layout.normalisation, train: train, test: test)
+    normalisation: layout.normalisation, train: train, test: test,
+    files: (layout.trainFiles + [layout.testFile]).map { "\(place)/\($0)" })
 }
 
 private func readCIFAR(_ layout: CIFARLayout, paths: [String], recordsPerFile: Int) throws -> ImageSet {

@@ -34,6 +34,12 @@ struct IDXDataset: Sendable {
     subdirectories: ["mnist", "MNIST/raw"], remedy: "give --data-dir the directory that holds it")
 }
 
+/// Where the system's package has put Fashion-MNIST; nil if it is not installed.
+public func installedFashionMNIST() -> String? {
+  guard let directory = IDXDataset.fashionMNIST.installed else { return nil }
+  return idxNames("train-images", axes: 3).contains { fileExists("\(directory)/\($0)") } ? directory : nil
+}
+
 /// Loads a data set in MNIST's files: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`,
 /// `t10k-labels-idx1-ubyte`, each plain or with `.gz`.
 func loadIDXDataset(_ description: IDXDataset, directory: String?) throws -> ImageDataset {
@@ -45,14 +51,15 @@ func loadIDXDataset(_ description: IDXDataset, directory: String?) throws -> Ima
   guard let place = places.first(where: { place in first.contains { fileExists("\(place)/\($0)") } }) else {
     throw DataError("No \(first[0]) or \(first[1]) in \(root): \(description.remedy).")
   }
+  var files: [String] = []
   func load(_ part: String) throws -> ImageSet {
     func path(_ stem: String, axes: Int) -> String {
       let names = idxNames(stem, axes: axes)
       return place + "/" + (names.first { fileExists("\(place)/\($0)") } ?? names[1])
     }
-    return try loadIDXImages(
-      images: path("\(part)-images", axes: 3), labels: path("\(part)-labels", axes: 1),
-      classes: description.classNames.count)
+    let (images, labels) = (path("\(part)-images", axes: 3), path("\(part)-labels", axes: 1))
+    files += [images, labels]
+    return try loadIDXImages(images: images, labels: labels, classes: description.classNames.count)
   }
   let train = try load("train")
   let test = try load("t10k")
@@ -62,7 +69,7 @@ func loadIDXDataset(_ description: IDXDataset, directory: String?) throws -> Ima
   }
   return ImageDataset(
     name: description.name, classCount: description.classNames.count, classNames: description.classNames,
-    normalisation: description.normalisation, train: train, test: test)
+    normalisation: description.normalisation, train: train, test: test, files: files)
 }
 
 /// The images of one IDX file with the labels of another. Throws `DataError` if their numbers differ or a label is not

@@ -11,10 +11,12 @@ public struct ImageDataset: Sendable {
   public let normalisation: Normalisation
   public let train: ImageSet
   public let test: ImageSet
+  /// The files that were read.
+  public let files: [String]
 
   public init(
     name: String, classCount: Int, classNames: [String]? = nil, normalisation: Normalisation, train: ImageSet,
-    test: ImageSet
+    test: ImageSet, files: [String] = []
   ) {
     precondition(train.shape == test.shape, "\(name): training and test images differ in shape")
     precondition(normalisation.mean.count == train.shape.channels)
@@ -26,6 +28,7 @@ public struct ImageDataset: Sendable {
     self.normalisation = normalisation
     self.train = train
     self.test = test
+    self.files = files
   }
 
   /// Divides the training set: `heldOut` has `count` samples, `train` the others; both in ascending order of id.

@@ -107,5 +107,4 @@ public func grouped(_ number: Int) -> String {
   return (number < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
 }
 
-/// Bytes as 1.50 MiB.
-public func mebibytes(_ bytes: Int) -> String { String(format: "%.2f MiB", Double(bytes) / 0x1p20) }
+func mebibytes(_ bytes: Int) -> String { String(format: "%.2f MiB", Double(bytes) / 0x1p20) }

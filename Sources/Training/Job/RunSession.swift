@@ -21,10 +21,7 @@ final class RunSession {
     let path = job.runDirectory ?? Self.freshPath(job.network?.name ?? job.recipe.model.rawValue)
     directory = try RunDirectory(at: path)
     let hasRun = directory.exists("config.yaml")
-    if job.resume == .none && hasRun {
-      throw TrainingError(
-        .badConfiguration, "--resume none, but \(path) already holds a run; give another --run-dir, or --resume auto.")
-    }
+    if job.resume == .none && hasRun { throw Self.refusal(path) }
     if case .auto = job.resume, let data = FileManager.default.contents(atPath: directory.file("summary.json")) {
       do { finished = try JSONDecoder().decode(SummaryFile.self, from: data) } catch {
         throw TrainingError(.badData, "\(directory.file("summary.json")): is damaged; remove it to train again.")
@@ -48,6 +45,12 @@ final class RunSession {
     } else {
       stored = nil
     }
+  }
+
+  /// Why a new run cannot start in a directory that holds one.
+  static func refusal(_ path: String) -> TrainingError {
+    TrainingError(
+      .badConfiguration, "--resume none, but \(path) already holds a run; give another --run-dir, or --resume auto.")
   }
 
   /// The newest checkpoint that is whole; damaged ones are passed over with a sentence.

@@ -38,7 +38,7 @@ struct CheckpointCommand: ParsableCommand {
         }
         let manifest = checkpoint.manifest
         table.add([
-          grouped(manifest.step), decimal(manifest.epoch, 2), mebibytes(checkpoint.byteCount),
+          grouped(manifest.step), decimal(manifest.epoch, 2), size(checkpoint.byteCount),
           manifest.best.map { grouped($0.correct) } ?? "", path,
         ])
       }
@@ -64,7 +64,7 @@ struct CheckpointCommand: ParsableCommand {
       facts.add("state", manifest.stateSHA256)
       facts.add("plan", manifest.plan)
       facts.add("made by", manifest.fingerprint)
-      facts.add("size", mebibytes(checkpoint.byteCount))
+      facts.add("size", size(checkpoint.byteCount))
       facts.add("files", manifest.files.sorted { $0.key < $1.key }.map { "\($0.key)  \($0.value)" })
       facts.add("settings", manifest.configuration.split(separator: "\n").map(String.init))
       var table = Table([("tensor", .leading), ("type", .leading), ("shape", .leading), ("elements", .trailing)])

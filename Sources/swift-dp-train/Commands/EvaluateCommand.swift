@@ -51,7 +51,7 @@ struct EvaluateCommand: JobCommand {
 
   private func makeJob(_ text: String, _ path: String) throws -> EvaluationJob {
     let options = try RecipeOptions(ConfigurationFile(text: text, path: path))
-    return EvaluationJob(try options.recipe(), dataDirectory: dataDir ?? options.data.dataDir)
+    return EvaluationJob(try options.recipe(), dataDirectory: dataDir ?? options.data.set.dataDir)
   }
 
   private func lines(_ report: EvaluationJob.Report) -> [String] {

@@ -50,17 +50,17 @@ struct ModelsCommand: ParsableCommand {
       let network = model.network(input: .init(shape.channels, shape.height, shape.width), classes: classes)
       var configuration = Executor.Configuration(network: network, trainingBatchSizes: [batchSize])
       configuration.threadsPerShard = threadsPerShard
-      let executor = try Executor(configuration)
+      let kernels = try ExecutionPlan(configuration)
 
       let graph = network.traced(batchSize: 1)
       show(layers(graph))
       print("")
-      show(totals(graph, executor))
+      show(totals(graph, network, kernels))
       if parameters {
         print("")
-        show(parameterLines(executor.parameterLayout))
+        show(parameterLines(kernels.parameterLayout))
       }
-      if plan { print("\n\(executor.planText)") }
+      if plan { print("\n\(kernels.text)") }
     }
 
     private func layers(_ graph: Graph) -> [String] {
@@ -80,17 +80,17 @@ struct ModelsCommand: ParsableCommand {
       return table.lines
     }
 
-    private func totals(_ graph: Graph, _ executor: Executor) -> [String] {
-      let vector = executor.parameterLayout.count * 4
+    private func totals(_ graph: Graph, _ network: Network, _ kernels: ExecutionPlan) -> [String] {
+      let vector = kernels.parameterLayout.count * 4
       let tracked = graph.parameters.filter { !$0.isTrainable }.reduce(0) { $0 + $1.count }
       var facts = Facts()
-      facts.add("input", "\(executor.configuration.network.input)")
+      facts.add("input", "\(network.input)")
       facts.add(
         "parameters",
         "\(grouped(graph.parameterCount)) in \(grouped(graph.parameters.filter(\.isTrainable).count)) tensors"
           + (tracked > 0 ? ", and \(grouped(tracked)) running statistics" : ""))
-      facts.add("vector", "\(mebibytes(vector)) for the parameters, as much for each gradient and optimizer slot")
-      facts.add("arena", "\(mebibytes(executor.arenaBytes)) for a shard's batch of \(grouped(batchSize))")
+      facts.add("vector", "\(size(vector)) for the parameters, as much for each gradient and optimizer slot")
+      facts.add("arena", "\(size(kernels.arenaBytes)) for a shard's batch of \(grouped(batchSize))")
       return facts.lines
     }
 

@@ -12,12 +12,7 @@ extension DataOptions {
   mutating func override(with other: DataOptions) {
     model = other.model ?? model
     dropout = other.dropout ?? dropout
-    dataset = other.dataset ?? dataset
-    dataDir = other.dataDir ?? dataDir
-    syntheticShape = other.syntheticShape ?? syntheticShape
-    syntheticClasses = other.syntheticClasses ?? syntheticClasses
-    syntheticTrain = other.syntheticTrain ?? syntheticTrain
-    syntheticTest = other.syntheticTest ?? syntheticTest
+    set.override(with: other.set)
     holdOut = other.holdOut ?? holdOut
     shuffle = other.shuffle ?? shuffle
     dropLast = other.dropLast ?? dropLast
@@ -62,5 +57,16 @@ extension ReductionOptions {
   mutating func override(with other: ReductionOptions) {
     allReduce = other.allReduce ?? allReduce
     bucketSize = other.bucketSize ?? bucketSize
+  }
+}
+
+extension DatasetOptions {
+  mutating func override(with other: DatasetOptions) {
+    dataset = other.dataset ?? dataset
+    dataDir = other.dataDir ?? dataDir
+    syntheticShape = other.syntheticShape ?? syntheticShape
+    syntheticClasses = other.syntheticClasses ?? syntheticClasses
+    syntheticTrain = other.syntheticTrain ?? syntheticTrain
+    syntheticTest = other.syntheticTest ?? syntheticTest
   }
 }

@@ -28,12 +28,7 @@ struct DataOptions: ParsableArguments {
   @Option(help: "lenet5, mlp, cnn or resnet18-cifar (default: lenet5).") var model: String?
   @Option(help: "Probability of dropping a feature in front of the last fully connected layer (default: 0).")
   var dropout: Float?
-  @Option(help: "fashion-mnist, mnist, cifar10, cifar100 or synthetic (default: fashion-mnist).") var dataset: String?
-  @Option(help: "Where the data set's files are; Debian's Fashion-MNIST is found by itself.") var dataDir: String?
-  @Option(help: "Images of the synthetic data set, as CxHxW (default: 1x28x28).") var syntheticShape: String?
-  @Option(help: "Classes of the synthetic data set (default: 10).") var syntheticClasses: Int?
-  @Option(help: "Training images of the synthetic data set.") var syntheticTrain: Int?
-  @Option(help: "Test images of the synthetic data set.") var syntheticTest: Int?
+  @OptionGroup var set: DatasetOptions
   @Option(help: "Training images kept for evaluation in place of the test set (default: 0).") var holdOut: Int?
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast, help: "Permute the training set anew in each epoch (default).")
@@ -53,18 +48,7 @@ struct DataOptions: ParsableArguments {
         dropout >= 0 && dropout < 1, "--dropout \(dropout)", "give a probability from 0 up to, not including, 1")
       recipe.dropout = dropout
     }
-    if let dataset {
-      recipe.dataset = try known(dataset, flag: "--dataset")
-    }
-    if let syntheticShape {
-      guard let shape = ImageShape(parsing: syntheticShape) else {
-        throw invalid("--synthetic-shape \(syntheticShape)", "give channels, height and width as 3x32x32")
-      }
-      recipe.synthetic.shape = shape
-    }
-    if let syntheticClasses { recipe.synthetic.classCount = syntheticClasses }
-    if let syntheticTrain { recipe.synthetic.trainCount = syntheticTrain }
-    if let syntheticTest { recipe.synthetic.testCount = syntheticTest }
+    try set.apply(to: &recipe)
     if let holdOut {
       try check(holdOut >= 0, "--hold-out \(holdOut)", "give a number of training images, or 0")
       recipe.holdOut = holdOut

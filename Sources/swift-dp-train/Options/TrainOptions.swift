@@ -14,7 +14,7 @@ struct TrainOptions: ParsableArguments {
       options.override(with: recipeOptions)
     }
     var job = TrainingJob(try options.recipe())
-    job.dataDirectory = options.data.dataDir
+    job.dataDirectory = options.data.set.dataDir
     job.runDirectory = jobOptions.runDir
     job.resume =
       switch jobOptions.resume {

@@ -26,3 +26,14 @@ func duration(_ seconds: Double) -> String {
 
 /// 64×3×3×3.
 func shapeText(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "×") }
+
+/// Sixteen digits.
+func hexadecimal(_ value: UInt64) -> String {
+  let digits = String(value, radix: 16)
+  return String(repeating: "0", count: 16 - digits.count) + digits
+}
+
+/// Bytes as 1.50 MiB or 12.25 GiB.
+func size(_ bytes: Int) -> String {
+  bytes < 1 << 30 ? decimal(Double(bytes) / 0x1p20, 2) + " MiB" : decimal(Double(bytes) / 0x1p30, 2) + " GiB"
+}

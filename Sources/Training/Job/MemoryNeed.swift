@@ -1,0 +1,74 @@
+import Collectives
+import Datasets
+import Engine
+
+/// What the ranks of a run keep in memory, in bytes; code and libraries (some 100 MiB) come on top.
+public struct MemoryNeed: Sendable {
+  /// One rank's share.
+  public struct Rank: Sendable, Hashable {
+    public var parameters = 0
+    public var optimizer = 0
+    /// One vector for each hosted shard, and one for each worker that accumulates micro-batches.
+    public var gradients = 0
+    /// The vector that the sum over all shards arrives in.
+    public var sum = 0
+    /// Activations and kernels' scratch, one arena for each worker, with room for a block of evaluation.
+    public var arenas = 0
+    /// Batches that are read ahead.
+    public var batches = 0
+    /// The data set, which each rank holds.
+    public var data = 0
+
+    public var total: Int { parameters + optimizer + gradients + sum + arenas + batches + data }
+  }
+
+  private let vector: Int
+  private let slots: Int
+  private let arena: Int
+  private let accumulates: Bool
+  private let batch: Int
+  private let data: Int
+  private let shards: Int
+  private let threadsPerShard: Int
+  private let cores: Int
+
+  /// - Parameters:
+  ///   - kernels: for the recipe's batch sizes.
+  ///   - slots: optimizer slots.
+  ///   - cores: of a node.
+  init(kernels: ExecutionPlan, slots: Int, recipe: Recipe, data: TrainingData, resources: Resources, cores: Int) {
+    let images = data.extents.count
+    let plan = data.plan(recipe)
+    let largest = plan.shardBatchSizes(of: resources.shards).first ?? 0
+    vector = 4 * kernels.parameterLayout.count
+    self.slots = slots
+    arena = kernels.arenaBytes + 4 * (images + 1) * min(recipe.evaluationBlock, data.evaluation.count)
+    accumulates = recipe.microBatches(largest).count > 1
+    // Three buffers of images, labels and ids.
+    batch = 3 * largest * 4 * (images + 2)
+    let sets = data.evaluatesHeldOut ? [data.train] : [data.train, data.evaluation]
+    let held = data.evaluatesHeldOut ? data.evaluation.count : 0
+    self.data = (sets.reduce(0) { $0 + $1.count } + held) * (images + 4)
+    shards = resources.shards
+    threadsPerShard = resources.threadsPerShard
+    self.cores = cores
+  }
+
+  /// Of a rank that hosts the most shards in a job of `ranks`, of which `ranksOnNode` share a node.
+  public func rank(of ranks: Int, ranksOnNode: Int) -> Rank {
+    let hosted = (shards + ranks - 1) / ranks
+    let workers = max(1, min(hosted, max(1, cores / ranksOnNode) / threadsPerShard))
+    return Rank(
+      parameters: vector, optimizer: slots * vector, gradients: vector * (hosted + (accumulates ? workers : 0)),
+      sum: vector, arenas: workers * arena, batches: hosted * batch, data: data)
+  }
+
+  /// The smallest number of ranks, at most `ranksOnNode` of them on a node, whose memory fits into `usable` bytes of each
+  /// node; nil where even a rank for each shard does not fit.
+  public func fewestRanks(ranksOnNode: Int, usable: Int) -> Int? {
+    (1...shards).first { ranks in
+      let together = min(ranks, ranksOnNode)
+      return together * rank(of: ranks, ranksOnNode: together).total <= usable
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import Collectives
+import Datasets
+import Engine
+import Foundation
+import MPI
+
+extension RunCheck {
+  /// The run directory, which must be writable, and what is there.
+  static func look(_ job: TrainingJob) throws -> (path: String, existing: Existing) {
+    let path = job.runDirectory ?? "runs"
+    try RunDirectory.checkWritable(path)
+    let files = FileManager.default
+    guard job.runDirectory != nil, files.fileExists(atPath: path + "/config.yaml") else { return (path, .nothing) }
+    guard job.resume != .none else { throw RunSession.refusal(path) }
+    if files.fileExists(atPath: path + "/summary.json") { return (path, .finishedRun) }
+    return (path, .run(checkpoint: Checkpoint.list(in: path + "/checkpoints").first))
+  }
+
+  /// Seconds that a barrier and a sum of 4 MiB take the slowest rank, the median of several. Collective.
+  static func reach(_ world: Communicator) throws -> (barrier: Double, allReduce: Double) {
+    func seconds(_ times: Int, _ body: () throws -> Void) throws -> Double {
+      var measured: [Double] = []
+      for _ in 0..<times {
+        try world.barrier()
+        let begin = MPILibrary.seconds
+        try body()
+        measured.append(MPILibrary.seconds - begin)
+      }
+      try world.allReduce(&measured, .maximum)
+      return Statistics(measured).median
+    }
+    let expected = Float(world.size * (world.size + 1) / 2)
+    var sum = [Float](repeating: 0, count: 1 << 20)
+    let barrier = try seconds(20) { try world.barrier() }
+    let allReduce = try seconds(5) {
+      sum = [Float](repeating: Float(world.rank + 1), count: sum.count)
+      try world.allReduce(&sum, .sum)
+      guard sum.allSatisfy({ $0 == expected }) else {
+        throw TrainingError(
+          .rankFailed,
+          "a sum over all ranks is wrong on rank \(world.rank) (\(MPILibrary.processorName)): the network or the memory "
+            + "of a host is suspect; try its ranks without it.")
+      }
+    }
+    return (barrier, allReduce)
+  }
+
+  /// Stops where ranks have read different data. Collective.
+  static func checkEqualDigests(_ data: TrainingData, _ world: Communicator) throws {
+    let digests = try world.allGather([data.digest])
+    guard let stranger = digests.firstIndex(where: { $0 != digests[0] }) else { return }
+    let hosts = try world.allGather(MPILibrary.processorName)
+    throw TrainingError(
+      .badData,
+      "rank \(stranger) on \(hosts[stranger]) has read other data than rank 0 on \(hosts[0]) (\(data.name)); "
+        + "give all hosts the same files.")
+  }
+
+  /// Shares out the first epoch as the ranks' readers do, and counts over all ranks how often each sample is met.
+  /// Collective.
+  /// - Returns: the samples met by nobody, and the first ids of each shard in the first batch.
+  static func shareOut(
+    _ data: TrainingData, _ plan: EpochPlan, _ resources: Resources, _ world: Communicator
+  ) throws -> (leftOut: Int, first: [[UInt32]]) {
+    let order = plan.order(epoch: 0)
+    var met = [Int32](repeating: 0, count: plan.sampleCount)
+    var samples: [Int] = []
+    for step in 0..<plan.stepsPerEpoch {
+      for shard in resources.placement.shards(of: world.rank) {
+        order.map(plan.positions(step: step, shard: shard, of: resources.shards), into: &samples)
+        for sample in samples { met[sample] += 1 }
+      }
+    }
+    try world.allReduce(&met, .sum)
+    let leftOut = met.reduce(0) { $0 + ($1 == 0 ? 1 : 0) }
+    let dropped = plan.dropsLast ? plan.sampleCount % plan.globalBatchSize : 0
+    guard leftOut == dropped, met.allSatisfy({ $0 <= 1 }) else {
+      preconditionFailure("shards overlap or leave samples out: \(plan), \(resources.shards) shards")
+    }
+    let first = (0..<resources.shards).map { shard in
+      plan.samples(epoch: 0, step: 0, shard: shard, of: resources.shards).prefix(3).map { data.train.id(of: $0) }
+    }
+    return (leftOut, first)
+  }
+
+  /// The run's kernels and what they need.
+  static func planned(
+    _ job: TrainingJob, _ recipe: Recipe, _ data: TrainingData, _ resources: Resources, _ sizes: [Int]
+  ) throws -> ExecutionPlan {
+    var configuration = Executor.Configuration(
+      network: job.network ?? data.network(recipe), trainingBatchSizes: sizes)
+    configuration.labelSmoothing = recipe.labelSmoothing
+    configuration.evaluationBatchSizes = data.evaluationBlocks(recipe).map(\.count)
+    configuration.threadsPerShard = resources.threadsPerShard
+    configuration.seed = recipe.seed
+    return try classifying { try ExecutionPlan(configuration) }
+  }
+}
+
+extension RunDirectory {
+  /// Finds out whether a run directory can be made and written, and leaves nothing behind.
+  /// - Throws: 74 if not.
+  static func checkWritable(_ path: String) throws {
+    // The nearest directory that is there would hold the others.
+    var place = path.isEmpty ? "." : path
+    let files = FileManager.default
+    while !files.fileExists(atPath: place) {
+      let parent = (place as NSString).deletingLastPathComponent
+      place = parent.isEmpty ? "." : parent
+    }
+    let probe = place + "/.swift-dp-train-\(getpid())"
+    let descriptor = open(probe, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
+      throw TrainingError(
+        .cannotWrite,
+        "--run-dir \(path): \(place) cannot be written (\(String(cString: strerror(errno)))); give another directory.")
+    }
+    close(descriptor)
+    unlink(probe)
+  }
+}

@@ -1,0 +1,28 @@
+import ArgumentParser
+import Datasets
+import Training
+
+/// Which data set, and where its files are.
+struct DatasetOptions: ParsableArguments {
+  @Option(help: "fashion-mnist, mnist, cifar10, cifar100 or synthetic (default: fashion-mnist).") var dataset: String?
+  @Option(help: "Where the data set's files are; Debian's Fashion-MNIST is found by itself.") var dataDir: String?
+  @Option(help: "Images of the synthetic data set, as CxHxW (default: 3x32x32).") var syntheticShape: String?
+  @Option(help: "Classes of the synthetic data set (default: 10).") var syntheticClasses: Int?
+  @Option(help: "Training images of the synthetic data set (default: 10000).") var syntheticTrain: Int?
+  @Option(help: "Test images of the synthetic data set (default: 1000).") var syntheticTest: Int?
+
+  func apply(to recipe: inout Recipe) throws {
+    if let dataset {
+      recipe.dataset = try known(dataset, flag: "--dataset")
+    }
+    if let syntheticShape {
+      guard let shape = ImageShape(parsing: syntheticShape) else {
+        throw invalid("--synthetic-shape \(syntheticShape)", "give channels, height and width as 3x32x32")
+      }
+      recipe.synthetic.shape = shape
+    }
+    if let syntheticClasses { recipe.synthetic.classCount = syntheticClasses }
+    if let syntheticTrain { recipe.synthetic.trainCount = syntheticTrain }
+    if let syntheticTest { recipe.synthetic.testCount = syntheticTest }
+  }
+}
