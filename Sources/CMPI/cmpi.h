@@ -94,7 +94,9 @@ static inline int cmpi_win_allocate_shared(MPI_Aint bytes, cmpi_comm comm, void 
   MPI_Info_free(&info);
   return result;
 }
-static inline int cmpi_win_return_errors(cmpi_win win) { return MPI_Win_set_errhandler(win.raw, MPI_ERRORS_RETURN); }
+static inline int cmpi_win_return_errors(cmpi_win win) {
+  return MPI_Win_set_errhandler(win.raw, MPI_ERRORS_RETURN);
+}
 /// Opens the epoch in which loads, stores and MPI_Win_sync are allowed; nobody holds a conflicting lock.
 static inline int cmpi_win_lock_all(cmpi_win win) { return MPI_Win_lock_all(MPI_MODE_NOCHECK, win.raw); }
 

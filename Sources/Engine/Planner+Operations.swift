@@ -134,6 +134,7 @@ extension Planner {
   // MARK: element-wise
 
   private mutating func addRelu(_ node: Graph.Node) throws {
+    if isFused(node) { return }
     let source = layout(node.inputs[0])
     let input = location(node.inputs[0])
     let kernel = try Kernel(odn_relu_forward(mode, source.pointer), "ReLU")

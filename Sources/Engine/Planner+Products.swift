@@ -20,11 +20,13 @@ extension Planner {
     let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
     var geometry = odn_window(window)
     let mode = mode
+    let relu = appliesRelu(node.outputs[0])
     func candidate(_ source: Layout, _ weights: Layout) -> () throws -> Kernel {
       {
         try Kernel(
           odn_convolution_forward(
-            mode, source.pointer, weights.pointer, bias?.pointer, anyResult.pointer, &geometry, 0), "convolution")
+            mode, source.pointer, weights.pointer, bias?.pointer, anyResult.pointer, &geometry, relu),
+          "convolution")
       }
     }
     let known = knownLayout(node.parameters[0])
@@ -45,7 +47,7 @@ extension Planner {
         try reordered(parameterLocation(node.parameters[0]), knownLayout(node.parameters[0]) ?? weights, to: weights)
       ),
     ]
-    bindings.append((ODN_DST, make(node.outputs[0], result)))
+    bindings.append((ODN_DST, makeStored(node.outputs[0], result)))
     if hasBias { bindings.append((ODN_BIAS, parameterLocation(node.parameters[1]))) }
     try emit(kernel, bindings, [try kernel.layout(ODN_SRC), weights, result])
   }
@@ -125,13 +127,14 @@ extension Planner {
     let weights = try Layout.plain(graph.parameters[node.parameters[0]].shape)
     let result = try Layout.plain(graph[node.outputs[0]].shape)
     let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
+    let relu = appliesRelu(node.outputs[0])
     let kernel = try Kernel(
-      odn_inner_product_forward(mode, source.pointer, weights.pointer, bias?.pointer, result.pointer, 0),
+      odn_inner_product_forward(mode, source.pointer, weights.pointer, bias?.pointer, result.pointer, relu),
       "inner product")
     var bindings = [
       (ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_WEIGHTS, parameterLocation(node.parameters[0])),
     ]
-    bindings.append((ODN_DST, make(node.outputs[0], result)))
+    bindings.append((ODN_DST, makeStored(node.outputs[0], result)))
     if hasBias { bindings.append((ODN_BIAS, parameterLocation(node.parameters[1]))) }
     try emit(kernel, bindings, [source, weights, result])
   }

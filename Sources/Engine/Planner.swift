@@ -7,7 +7,8 @@ import Networks
 /// Rules, in this order. A kernel that only passes elements on takes its input's layout. A convolution lets the library
 /// choose the layout of its result and, in the first program, of its weights; it takes its input as it lies if that
 /// still gives generated code. A gradient has the layout of the value it belongs to. An inner product keeps everything
-/// row-major, which is faster than the library's own choice (docs/engine.md).
+/// row-major, which is faster than the library's own choice (docs/engine.md). A ReLU that alone reads the result of a
+/// convolution or an inner product is applied by that kernel before it stores.
 package struct Planner {
   let graph: Graph
   /// Nil in the first program, which chooses it.
@@ -21,6 +22,8 @@ package struct Planner {
   private(set) var locations: [Graph.ValueID: Plan.Location] = [:]
   private var storages: [ArenaPacking.Storage] = []
   private let lastReader: [Graph.ValueID: Int]
+  /// By a value, the result of the ReLU that its kernel applies at once.
+  private let fusedRelu: [Graph.ValueID: Graph.ValueID]
   private var node = 0
 
   /// The plan of a training graph (`Graph.training`) or of an inference graph (`Graph.inference`).
@@ -54,6 +57,24 @@ package struct Planner {
     }
     for value in kept { lastReader[value] = graph.nodes.count }
     self.lastReader = lastReader
+    fusedRelu = Self.reluFusions(graph, keeping: kept)
+  }
+
+  private static func reluFusions(_ graph: Graph, keeping kept: [Graph.ValueID]) -> [Graph.ValueID: Graph.ValueID] {
+    var readers: [Graph.ValueID: Int] = [:]
+    for node in graph.nodes { for value in node.inputs { readers[value, default: 0] += 1 } }
+    var fusible: Set<Graph.ValueID> = []
+    var fusions: [Graph.ValueID: Graph.ValueID] = [:]
+    for node in graph.nodes {
+      switch node.operation {
+      case .convolution, .innerProduct: fusible.formUnion(node.outputs)
+      case .relu:
+        let input = node.inputs[0]
+        if fusible.contains(input) && readers[input] == 1 && !kept.contains(input) { fusions[input] = node.outputs[0] }
+      default: break
+      }
+    }
+    return fusions
   }
 
   private mutating func run() throws {
@@ -113,6 +134,19 @@ package struct Planner {
     locations[value] = .arena(storage: storages.count - 1)
     return .arena(storage: storages.count - 1)
   }
+
+  /// Whether the kernel that makes a value applies the ReLU behind it before it stores.
+  func appliesRelu(_ result: Graph.ValueID) -> Int32 { fusedRelu[result] == nil ? 0 : 1 }
+
+  /// Memory for what the current node's kernel stores: its result, or that of the ReLU behind it. The node's own result
+  /// is then never there, but its layout is what gradients ask for.
+  mutating func makeStored(_ result: Graph.ValueID, _ layout: Layout) -> Plan.Location {
+    layouts[result] = layout
+    return make(fusedRelu[result] ?? result, layout)
+  }
+
+  /// Whether the value's kernel has stored it already, with the ReLU applied.
+  func isFused(_ relu: Graph.Node) -> Bool { fusedRelu[relu.inputs[0]] == relu.outputs[0] }
 
   /// A result of the current node in the memory of an input that nobody reads later, else in memory of its own.
   mutating func make(_ value: Graph.ValueID, _ layout: Layout, inPlaceOf location: Plan.Location) -> Plan.Location {

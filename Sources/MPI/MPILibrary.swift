@@ -5,7 +5,8 @@ public enum MPILibrary {
   /// The library's text about its version, one line, such as `Open MPI v4.1.4, package: …`; needs no initialisation.
   public static var version: String {
     let text = cString(capacity: cmpi_max_library_version_string()) { MPI_Get_library_version($0, $1) } ?? ""
-    return String(text.prefix { $0 != "\n" && $0 != "\0" })
+    // MPICH's text is a page with tabs, of which the first line tells.
+    return text.prefix { $0 != "\n" && $0 != "\0" }.split(whereSeparator: \.isWhitespace).joined(separator: " ")
   }
 
   /// The library and version whose header this program was compiled with, such as `Open MPI 4.1.4`.

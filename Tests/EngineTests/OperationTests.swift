@@ -77,6 +77,60 @@ import Testing
     #expect(abs(numeric - analytic) <= tolerance * scale, "finite differences \(numeric), gradient \(analytic)")
   }
 
+  /// Kernels apply a ReLU that alone reads their result; odd channel counts leave a partly filled block.
+  @Test(arguments: OperationReferences.cases.filter { ["convolution", "innerProduct"].contains($0.operation) })
+  func reluBehindAProductIsApplied(_ example: OperationReferences.Case) throws {
+    let references = try OperationReferences()
+    let (_, inputs, parameters, seed) = try Self.prepared(example, references)
+    let run = try OperationRun(inputs: example.inputs.map(references.shape)) {
+      Self.traced($0, example, references).relu()
+    }
+    let result = try run.run(inputs: inputs, parameters: parameters, outputGradient: seed)
+    expectClose(result.output, try references.values(example.output).map { max($0, 0) }, "output")
+  }
+
+  @Test(arguments: OperationReferences.cases.filter { $0.operation == "smallNetwork" })
+  func wholeNetworkAgreesWithPyTorch(_ example: OperationReferences.Case) throws {
+    let references = try OperationReferences()
+    let shape = references.shape(example.inputs[0])
+    let labels = try #require(example.attributes.labels).map(Int32.init)
+    let (channels, classes) = (example.attributes.outputChannels ?? 0, example.attributes.classes ?? 0)
+    let network = Network(name: "small", input: .init(shape[1], shape[2], shape[3]), classes: classes) { images in
+      images.convolution("conv1", outputs: channels, .init(3, padding: 1)).relu().maxPool(.init(2, stride: 2))
+        .flatten().innerProduct("fc1", outputs: classes)
+    }
+    var configuration = Executor.Configuration(network: network, trainingBatchSizes: [shape[0]])
+    configuration.labelSmoothing = example.attributes.smoothing ?? 0
+    let executor = try Executor(configuration)
+    let layout = executor.parameterLayout
+    let (vector, gradients) = (try FloatBuffer(count: layout.count), try FloatBuffer(count: layout.count))
+    for entry in layout.entries {
+      let values = try references.values(try #require(example.parameters?[entry.parameter.name]))
+      try layout.setStandardValues(values, of: entry, in: vector.pointer)
+    }
+    let images = try references.values(example.inputs[0])
+    let count = try #require(example.attributes.globalCount)
+    let sums = try images.withUnsafeBufferPointer { images in
+      try labels.withUnsafeBufferPointer { labels in
+        try labels.map { UInt32($0) }.withUnsafeBufferPointer { ids in
+          try executor.computeGradients(
+            parameters: vector.pointer,
+            [
+              Executor.ShardWork(
+                images: try #require(images.baseAddress), labels: try #require(labels.baseAddress),
+                sampleIDs: try #require(ids.baseAddress), batches: [shape[0]], gradients: gradients.pointer,
+                globalBatch: count, epoch: 0, step: 0)
+            ])
+        }
+      }
+    }
+    expectClose([Float(sums[0].loss / Double(count))], try references.values(example.output), "loss")
+    for entry in layout.entries {
+      let expected = try references.values(try #require(example.parameterGradients?[entry.parameter.name]))
+      expectClose(try layout.standardValues(of: entry, in: gradients.pointer), expected, entry.parameter.name)
+    }
+  }
+
   @Test func inferenceBatchNormUsesRunningStatistics() throws {
     let references = try OperationReferences()
     let cases = OperationReferences.cases.filter { $0.operation == "batchNorm" && $0.attributes.training == false }

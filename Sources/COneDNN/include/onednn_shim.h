@@ -100,7 +100,8 @@ odn_kernel *odn_batch_norm_backward(const odn_layout *src, const odn_layout *dif
 odn_kernel *odn_relu_forward(odn_mode, const odn_layout *);
 /// From the forward result (DST), not its input.
 odn_kernel *odn_relu_backward(const odn_layout *dst, const odn_layout *diff);
-/// DST = SRC + SRC_1; DST may be SRC.
+/// DST = SRC + SRC_1; DST may be SRC. It takes no ReLU: oneDNN 2.6.3 forgets it in the last, partly filled
+/// block of channels.
 odn_kernel *odn_add(const odn_layout *src, const odn_layout *src_1, const odn_layout *dst);
 /// Along axis 1; `dst` NULL lets the kernel choose.
 odn_kernel *odn_concatenate(int count, const odn_layout *const *src, const odn_layout *dst);

@@ -29,7 +29,7 @@ public struct Recipe: Sendable, Equatable {
   public var threadsPerShard: Int?
 
   // The optimizer.
-  public var learningRate = 0.1
+  public var learningRate = 0.05
   public var momentum = 0.9
   public var nesterov = false
   public var weightDecay = 5e-4
@@ -38,7 +38,7 @@ public struct Recipe: Sendable, Equatable {
   public var clipNorm: Double?
   public var labelSmoothing: Float = 0
   public var schedule = Schedule.cosine
-  public var warmupEpochs = 0.0
+  public var warmupEpochs = 0.5
   /// For the schedule `step`: where the rate is multiplied by `stepFactor`.
   public var milestones: [TrainingSpan] = []
   public var stepFactor = 0.1

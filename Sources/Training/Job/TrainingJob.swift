@@ -79,9 +79,17 @@ public struct TrainingJob: Sendable {
     actions.best = session?.best
     actions.save = { best in try world.agree { try session?.save(trainer, best: best) } }
     actions.keepBest = { try world.agree { try session?.keepBest(trainer) } }
+    if dryRun == nil {
+      StopRequest.listen()
+      trainer.wantsToStop = { StopRequest.received != 0 }
+    }
     let summary = try trainer.run(actions) { event in
       observer?.event(event)
       try session?.record(event)
+    }
+    guard let summary else {
+      observer?.saved(step: trainer.state.position.step, directory: session?.path ?? "")
+      return ExitCode.savedOnRequest.rawValue
     }
     try world.agree { try session?.finish(trainer, summary, world) }
     observer?.done(summary, directory: session?.path)
@@ -97,6 +105,8 @@ public protocol JobObserver: AnyObject {
   func event(_ event: TrainingEvent)
   /// - Parameter directory: nil where nothing was written.
   func done(_ summary: RunSummary, directory: String?)
+  /// In place of `done`: the state was saved because a signal asked for it.
+  func saved(step: Int, directory: String)
   /// In place of all else: the run directory holds a finished run.
   func alreadyFinished(_ summary: SummaryFile, directory: String)
 }

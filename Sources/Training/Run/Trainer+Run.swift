@@ -28,7 +28,8 @@ extension Trainer {
   /// Trains from the state's position to the end. Collective.
   ///
   /// - Parameter observe: called on every rank with the same events; only times and rates differ.
-  public func run(_ actions: RunActions, _ observe: (TrainingEvent) throws -> Void) throws -> RunSummary {
+  /// - Returns: nil where a rank was asked to stop: the state is saved, and the run can go on from there.
+  public func run(_ actions: RunActions, _ observe: (TrainingEvent) throws -> Void) throws -> RunSummary? {
     let begin = DispatchTime.now().uptimeNanoseconds
     let reader = try makeReader()
     let end = min(actions.stopAfter ?? totalSteps, totalSteps)
@@ -47,7 +48,7 @@ extension Trainer {
       lastLoss = result.loss
       window.add(samples: result.batch.sampleCount)
       if isReported {
-        var report = StepReport(number, of: totalSteps, result)
+        var report = StepReport(number, of: end, result)
         window.close(&report, times.shares)
         times = StepTimes()
         try observe(.step(report))
@@ -58,9 +59,11 @@ extension Trainer {
         if latest?.isBest == true { try actions.keepBest() }
         try checkParametersAreEqual("after step \(number)")
       }
-      if (actions.evaluates && endsEpoch) || actions.saveEvery.map({ number % $0 == 0 }) ?? false {
+      let stops = result.isStopRequested && number < end
+      if stops || (actions.evaluates && endsEpoch) || actions.saveEvery.map({ number % $0 == 0 }) ?? false {
         try actions.save(best)
       }
+      if stops { return nil }
       if endsEpoch { window.reopen() }
     }
 

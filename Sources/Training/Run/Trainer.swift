@@ -38,6 +38,8 @@ public final class Trainer {
   private let gradient: FloatBuffer
   private var metrics: [Double]
   var times = StepTimes()
+  /// Asked once a step, on every rank; if any says yes, all stop after that step.
+  public var wantsToStop: () -> Bool = { false }
 
   /// Plans the kernels of a run; local to the rank, so that it can be agreed on before anything collective.
   public static func makeExecutor(network: Network, recipe: Recipe, resources: Resources, data: TrainingData) throws
@@ -86,7 +88,7 @@ public final class Trainer {
     let buckets = packBuckets(parameterSizes: layout.extents, capacity: recipe.bucketBytes).map(\.elements)
     reducer = try GradientReducer(
       communicator: world, placement: resources.placement, buckets: buckets, algorithm: recipe.allReduce)
-    metrics = [Double](repeating: 0, count: 2 * resources.shards)
+    metrics = [Double](repeating: 0, count: 3 * resources.shards)
   }
 
   /// Gives every rank the start of rank 0: parameters from the seed, or whatever state `load` puts in their place.
@@ -130,7 +132,7 @@ public final class Trainer {
     for bucket in reducer.buckets.indices {
       try reducer.reduce(bucket: bucket, contributions: contributions, result: gradient.pointer)
     }
-    let (loss, correct) = try total(sums)
+    let total = try total(sums)
     times.stamp(.communication)
 
     let rate = UpdateStep(state.position.step, of: learningRates)
@@ -142,8 +144,8 @@ public final class Trainer {
 
     state.position.step += 1
     return StepResult(
-      batch: batch, loss: loss / Double(batch.sampleCount), correct: correct, gradientNorm: norm ?? .nan,
-      learningRate: rate.learningRate)
+      batch: batch, loss: total.loss / Double(batch.sampleCount), correct: total.correct, gradientNorm: norm ?? .nan,
+      learningRate: rate.learningRate, isStopRequested: total.isStopRequested)
   }
 
   struct StepResult {
@@ -153,6 +155,8 @@ public final class Trainer {
     /// Not a number where it was not asked for.
     let gradientNorm: Double
     let learningRate: Double
+    /// Whether any rank was asked to stop before this step's sums were exchanged.
+    let isStopRequested: Bool
   }
 
   private func work(_ batch: GlobalBatch) -> [Executor.ShardWork] {
@@ -163,20 +167,22 @@ public final class Trainer {
     }
   }
 
-  /// Losses added in shard order, so that the sum has the same bits everywhere (numerics contract, rule 6).
-  private func total(_ sums: [LossSums]) throws -> (loss: Double, correct: Int) {
+  /// Losses added in shard order, so that the sum has the same bits everywhere (numerics contract, rule 6); with them
+  /// goes each rank's wish to stop, so that all ranks stop after the same step.
+  private func total(_ sums: [LossSums]) throws -> (loss: Double, correct: Int, isStopRequested: Bool) {
     for (shard, sum) in zip(resources.placement.shards(of: world.rank), sums) {
-      metrics[2 * shard] = sum.loss
-      metrics[2 * shard + 1] = Double(sum.correct)
+      metrics[3 * shard] = sum.loss
+      metrics[3 * shard + 1] = Double(sum.correct)
+      metrics[3 * shard + 2] = wantsToStop() ? 1 : 0
     }
     try world.allGatherShardValues(&metrics, placement: resources.placement)
-    var loss = 0.0
-    var correct = 0.0
+    var total = (loss: 0.0, correct: 0.0, stops: 0.0)
     for shard in 0..<resources.shards {
-      loss += metrics[2 * shard]
-      correct += metrics[2 * shard + 1]
+      total.loss += metrics[3 * shard]
+      total.correct += metrics[3 * shard + 1]
+      total.stops += metrics[3 * shard + 2]
     }
-    return (loss, Int(correct))
+    return (total.loss, Int(total.correct), total.stops > 0)
   }
 
   private func updateRunningStatistics() {

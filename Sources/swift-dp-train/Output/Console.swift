@@ -68,6 +68,12 @@ final class Console: JobObserver {
     terminal.result("      next: swift-dp-train evaluate --run \(directory)")
   }
 
+  func saved(step: Int, directory: String) {
+    terminal.clear()
+    terminal.result("saved (75)  asked to stop: checkpoint of step \(grouped(step)) written to \(directory)")
+    terminal.result("      next: run the same command with --run-dir \(directory) to go on, on any number of ranks")
+  }
+
   func alreadyFinished(_ summary: SummaryFile, directory: String) {
     terminal.clear()
     terminal.result(
