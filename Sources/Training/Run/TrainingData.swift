@@ -16,7 +16,7 @@ public struct TrainingData: Sendable {
   public let digest: UInt64
 
   /// Loads the recipe's data set.
-  /// - Throws: 65 for files that are missing or damaged.
+  /// - Throws: 65 for files that are missing or damaged, 64 where so many samples cannot be held out.
   public init(_ recipe: Recipe, directory: String?) throws {
     let dataset = try classifying {
       try loadDataset(named: recipe.dataset.rawValue, directory: directory, synthetic: recipe.synthetic)
@@ -27,6 +27,12 @@ public struct TrainingData: Sendable {
     digest = dataset.digest
     evaluatesHeldOut = recipe.holdOut > 0
     if evaluatesHeldOut {
+      guard recipe.holdOut < dataset.train.count else {
+        throw TrainingError(
+          .badConfiguration,
+          "--hold-out \(recipe.holdOut) leaves none of \(dataset.train.count) training samples; "
+            + "give at most \(dataset.train.count - 1).")
+      }
       (train, evaluation) = try classifying { try dataset.split(holdOut: recipe.holdOut) }
     } else {
       (train, evaluation) = (dataset.train, dataset.test)
