@@ -35,7 +35,7 @@ enum Job {
   static func run(_ arguments: [String]) -> Int32 {
     let command: any ParsableCommand
     do {
-      command = try SwiftDPTrain.parseAsRoot(arguments)
+      command = try SwiftDPTrain.parseAsRoot(joiningNegativeNumbers(arguments))
     } catch {
       let text = SwiftDPTrain.fullMessage(for: error)
       if SwiftDPTrain.exitCode(for: error) == .success {
@@ -48,6 +48,21 @@ enum Job {
     return withMPI(report: report) { world in try job.run(world) }
   }
 
+  /// `--seed -1` as `--seed=-1`: the parser takes `-1` for a flag and would call the value missing.
+  static func joiningNegativeNumbers(_ arguments: [String]) -> [String] {
+    var result: [String] = []
+    for argument in arguments {
+      if let flag = result.last, flag.hasPrefix("--"), !flag.contains("="), argument.hasPrefix("-"),
+        argument.dropFirst().first?.isNumber == true
+      {
+        result[result.count - 1] = "\(flag)=\(argument)"
+      } else {
+        result.append(argument)
+      }
+    }
+    return result
+  }
+
   /// A command that needs no other rank: one rank runs it, and the others stay silent.
   private static func runLocally(_ command: any ParsableCommand) -> Int32 {
     guard isWriter else { return 0 }
@@ -57,6 +72,10 @@ enum Job {
       return 0
     } catch let code as ArgumentParser.ExitCode {
       return code.rawValue
+    } catch  where SwiftDPTrain.exitCode(for: error) == .success {
+      // `--help` and `help` are commands whose result is thrown.
+      print(SwiftDPTrain.fullMessage(for: error))
+      return 0
     } catch {
       let error = TrainingError(error)
       report(JobFailure(error, rank: nil))
