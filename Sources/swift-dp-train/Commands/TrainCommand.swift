@@ -21,7 +21,10 @@ struct TrainCommand: JobCommand {
 
   /// These options over those of the configuration file, if one is named.
   private func merged() throws -> TrainCommand {
-    guard let path = jobOptions.config else { return self }
+    guard let path = jobOptions.config else {
+      try recipeOptions.checkUse(in: recipeOptions.recipe())
+      return self
+    }
     let file = try ConfigurationFile(path: path)
     var fileOptions: RecipeOptions
     do { fileOptions = try RecipeOptions.parse(file.arguments) } catch {
@@ -30,6 +33,7 @@ struct TrainCommand: JobCommand {
     fileOptions.override(with: recipeOptions)
     var result = self
     result.recipeOptions = fileOptions
+    try recipeOptions.checkUse(in: fileOptions.recipe())
     return result
   }
 

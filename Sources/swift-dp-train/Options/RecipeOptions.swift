@@ -30,7 +30,7 @@ struct DataOptions: ParsableArguments {
   var dropout: Float?
   @Option(help: "fashion-mnist, mnist, cifar10, cifar100 or synthetic (default: fashion-mnist).") var dataset: String?
   @Option(help: "Where the data set's files are; Debian's Fashion-MNIST is found by itself.") var dataDir: String?
-  @Option(help: "Images of the synthetic data set, as CxHxW (default: 1x28x28).") var syntheticShape: String?
+  @Option(help: "Images of the synthetic data set, as CxHxW (default: 3x32x32).") var syntheticShape: String?
   @Option(help: "Classes of the synthetic data set (default: 10).") var syntheticClasses: Int?
   @Option(help: "Training images of the synthetic data set.") var syntheticTrain: Int?
   @Option(help: "Test images of the synthetic data set.") var syntheticTest: Int?
@@ -61,6 +61,12 @@ struct DataOptions: ParsableArguments {
         throw invalid("--synthetic-shape \(syntheticShape)", "give channels, height and width as 3x32x32")
       }
       recipe.synthetic.shape = shape
+    }
+    for (flag, value) in [
+      ("classes", syntheticClasses), ("train", syntheticTrain), ("test", syntheticTest),
+    ] {
+      guard let value else { continue }
+      try check((1...Int(Int32.max)).contains(value), "--synthetic-\(flag) \(value)", "give at least 1")
     }
     if let syntheticClasses { recipe.synthetic.classCount = syntheticClasses }
     if let syntheticTrain { recipe.synthetic.trainCount = syntheticTrain }
@@ -120,7 +126,7 @@ struct BatchOptions: ParsableArguments {
 }
 
 struct OptimizerOptions: ParsableArguments {
-  @Option(help: "The highest learning rate, for the global batch as it is.") var learningRate: Double?
+  @Option(help: "The highest learning rate, for the global batch as it is (default: 0.1).") var learningRate: Double?
   @Option(help: "Momentum of SGD (default: 0.9).") var momentum: Double?
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Nesterov's form of momentum.") var nesterov: Bool?
   @Option(help: "Weight decay, not on biases and batch-norm parameters (default: 5e-4).") var weightDecay: Double?
@@ -164,8 +170,8 @@ struct OptimizerOptions: ParsableArguments {
     if let stepFactor { recipe.stepFactor = stepFactor }
     if let polynomialPower { recipe.polynomialPower = polynomialPower }
     if let finalLearningRate { recipe.finalLearningRate = finalLearningRate }
-    // The chain and the schedule know the rest of what cannot be meant.
-    _ = try recipe.transformations()
+    // The chain knows the rest of what cannot be meant; the schedule does once the data are there.
+    do { _ = try recipe.transformations() } catch { throw TrainingError(error) }
   }
 }
 
