@@ -102,6 +102,6 @@ enum Job {
       .filter { !$0.hasPrefix("Help:") }
     var sentence = lines.joined(separator: " ")
     if sentence.hasPrefix("Error: ") { sentence.removeFirst(7) }
-    return sentence + (sentence.hasSuffix(".") ? "" : ".") + " See swift-dp-train --help."
+    return sentence + (sentence.hasSuffix(".") || sentence.hasSuffix("?") ? "" : ".") + " See swift-dp-train --help."
   }
 }

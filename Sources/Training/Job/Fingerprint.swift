@@ -14,6 +14,8 @@ public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
   public struct Field: Sendable, Hashable {
     public let name: String
     public let value: String
+
+    public init(name: String, value: String) { (self.name, self.value) = (name, value) }
   }
 
   /// The fingerprint of this program on this machine.

@@ -44,7 +44,7 @@ public struct TrainingData: Sendable {
   }
 
   /// The recipe's model for these images.
-  func network(_ recipe: Recipe) -> Network {
+  package func network(_ recipe: Recipe) -> Network {
     recipe.model.network(input: extents, classes: classCount, dropout: recipe.dropout)
   }
 
@@ -55,7 +55,7 @@ public struct TrainingData: Sendable {
   }
 
   /// The blocks of the evaluation set, of a fixed size from the recipe whatever the number of ranks.
-  func evaluationBlocks(_ recipe: Recipe) -> [Range<Int>] {
+  package func evaluationBlocks(_ recipe: Recipe) -> [Range<Int>] {
     stride(from: 0, to: evaluation.count, by: recipe.evaluationBlock).map {
       $0..<min($0 + recipe.evaluationBlock, evaluation.count)
     }
@@ -64,7 +64,7 @@ public struct TrainingData: Sendable {
 
 extension Recipe {
   /// The batch sizes that programs are made for: those of the micro-batches of every size a shard's batch has.
-  func programSizes(_ plan: EpochPlan, shards: Int) -> [Int] {
+  package func programSizes(_ plan: EpochPlan, shards: Int) -> [Int] {
     let sizes = Set(plan.shardBatchSizes(of: shards).flatMap(microBatches))
     return sizes.sorted(by: >)
   }

@@ -30,6 +30,9 @@ struct TrainCommand: JobCommand {
     do { fileOptions = try RecipeOptions.parse(file.arguments) } catch {
       throw TrainingError(.badConfiguration, "\(path): \(Job.sentence(RecipeOptions.fullMessage(for: error)))")
     }
+    do { _ = try fileOptions.recipe() } catch let error as TrainingError {
+      throw TrainingError(error.code, "\(path): \(error.description)")
+    }
     fileOptions.override(with: recipeOptions)
     var result = self
     result.recipeOptions = fileOptions
