@@ -19,6 +19,14 @@ public struct Checkpoint: Sendable {
     public var files: [String: String]
     public var best: Best?
 
+    public init(
+      step: Int, epoch: Double, configuration: String, plan: String, fingerprint: String, stateSHA256: String,
+      files: [String: String] = [:], best: Best? = nil
+    ) {
+      (self.step, self.epoch, self.configuration, self.plan) = (step, epoch, configuration, plan)
+      (self.fingerprint, self.stateSHA256, self.files, self.best) = (fingerprint, stateSHA256, files, best)
+    }
+
     public struct Best: Codable, Sendable {
       public var step: Int
       public var correct: Int

@@ -44,7 +44,8 @@ extension Trainer {
       let endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
       let isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
       let result = try step(reader, measuringNorm: isReported)
-      guard result.loss.isFinite else { throw diverged(at: number, result) }
+      // Every rank has the same loss, and so the same error: it is said once.
+      guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
       lastLoss = result.loss
       window.add(samples: result.batch.sampleCount)
       if isReported {
@@ -87,7 +88,7 @@ extension Trainer {
   private func diverged(at number: Int, _ result: StepResult) -> TrainingError {
     TrainingError(
       .diverged,
-      "training diverged: the loss of step \(number) is \(result.loss). Lower --learning-rate "
+      "training diverged: the loss of step \(number) is \(result.loss.isNaN ? "not a number" : "infinite"). Lower --learning-rate "
         + "(\(recipe.learningRate)), raise --warmup-epochs, or set --clip-norm.")
   }
 }
