@@ -15,8 +15,10 @@ extension Trainer {
     public var stopAfter: Int?
     /// The best evaluation of a run that goes on.
     public var best: EvaluationReport?
-    /// Called with the best evaluation so far.
-    public var save: (EvaluationReport?) throws -> Void = { _ in }
+    /// The loss of the last step of a run that goes on.
+    public var lastLoss: Double?
+    /// Called with the best evaluation so far and the loss of the last step.
+    public var save: (EvaluationReport?, Double) throws -> Void = { _, _ in }
     /// Called when an evaluation beats all before.
     public var keepBest: () throws -> Void = {}
 
@@ -36,7 +38,7 @@ extension Trainer {
     var best = actions.best
     var latest: EvaluationReport?
     var window = Window()
-    var lastLoss = Double.nan
+    var lastLoss = actions.lastLoss ?? .nan
     try observe(.started)
 
     while state.position.step < end {
@@ -62,7 +64,7 @@ extension Trainer {
       }
       let stops = result.isStopRequested && number < end
       if stops || (actions.evaluates && endsEpoch) || actions.saveEvery.map({ number % $0 == 0 }) ?? false {
-        try actions.save(best)
+        try actions.save(best, lastLoss)
       }
       if stops { return nil }
       if endsEpoch { window.reopen() }
