@@ -56,7 +56,8 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["Determinism"], path: "Tests/TestSupport"),
     // A program for `mpirun` that checks the binding and the collectives between real ranks.
     .executableTarget(
-      name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism", "TestSupport"], path: "Tests/mpi-conformance"),
+      name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism", "TestSupport"],
+      path: "Tests/mpi-conformance"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
     .testTarget(
       name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
@@ -64,14 +65,19 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CKernels", "CZlib"]),
     // How fast the data path is.
     .executableTarget(name: "data-speed", dependencies: ["Datasets"], path: "Benchmarks/data-speed"),
-    .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
+    .testTarget(name: "NetworksTests", dependencies: ["Networks", "Models", "Determinism"]),
     .testTarget(
-      name: "EngineTests", dependencies: ["Engine", "Networks", "TensorFiles", "CKernels"], exclude: ["References"]),
+      name: "EngineTests", dependencies: ["Engine", "Networks", "Models", "TensorFiles", "CKernels"],
+      exclude: ["References"]),
     .testTarget(
       name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles", "Determinism", "CKernels"],
       exclude: ["References"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "Networks", "TestSupport"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["swift-dp-train", "TensorFiles", "TestSupport"]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Training", "Collectives", "Datasets", "Engine", "Models", "Networks", "TestSupport"]),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["swift-dp-train", "TensorFiles", "TestSupport", "Training"],
+      exclude: ["Snapshots"]),
   ],
   cxxLanguageStandard: .cxx17
 )

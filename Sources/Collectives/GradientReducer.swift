@@ -38,7 +38,7 @@ public final class GradientReducer {
   ///
   /// - Parameters:
   ///   - contributions: the flat gradient vectors of the shards that this rank hosts, in ascending order.
-  ///   - result: a flat vector that overlaps none of them.
+  ///   - result: a flat vector that overlaps none of them; where there is one shard in all, it may be the contribution.
   public func reduce(bucket: Int, contributions: [UnsafePointer<Float>], result: UnsafeMutablePointer<Float>) throws {
     try reduceScatter(bucket: bucket, contributions: contributions, result: result)
     try allGather(bucket: bucket, result: result)

@@ -21,7 +21,8 @@ extension LocalSum {
       var index = 0
       if !ontoResult {
         if shards.count == 1 {
-          sum.update(from: addend(0), count: count)
+          // A run of one shard may have its contribution for its sum.
+          if sum != addend(0) { sum.update(from: addend(0), count: count) }
           index = 1
         } else {
           ck_add(sum, addend(0), addend(1), count)

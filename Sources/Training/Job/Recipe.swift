@@ -92,7 +92,7 @@ public struct Recipe: Sendable, Equatable {
   }
 
   /// The sizes of the micro-batches that a shard's `count` samples are cut into, none zero.
-  func microBatches(_ count: Int) -> [Int] {
+  package func microBatches(_ count: Int) -> [Int] {
     guard count > 0 else { return [] }
     let parts = microBatchSize.map { (count + $0 - 1) / $0 } ?? 1
     return (0..<parts).map { part($0, of: parts, in: count).count }

@@ -15,8 +15,10 @@ extension Trainer {
     public var stopAfter: Int?
     /// The best evaluation of a run that goes on.
     public var best: EvaluationReport?
-    /// Called with the best evaluation so far.
-    public var save: (EvaluationReport?) throws -> Void = { _ in }
+    /// The loss of the last step of a run that goes on.
+    public var lastLoss: Double?
+    /// Called with the best evaluation so far and the loss of the last step.
+    public var save: (EvaluationReport?, Double) throws -> Void = { _, _ in }
     /// Called when an evaluation beats all before.
     public var keepBest: () throws -> Void = {}
 
@@ -36,7 +38,7 @@ extension Trainer {
     var best = actions.best
     var latest: EvaluationReport?
     var window = Window()
-    var lastLoss = Double.nan
+    var lastLoss = actions.lastLoss ?? .nan
     try observe(.started)
 
     while state.position.step < end {
@@ -44,7 +46,8 @@ extension Trainer {
       let endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
       let isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
       let result = try step(reader, measuringNorm: isReported)
-      guard result.loss.isFinite else { throw diverged(at: number, result) }
+      // Every rank has the same loss, and so the same error: it is said once.
+      guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
       lastLoss = result.loss
       window.add(samples: result.batch.sampleCount)
       if isReported {
@@ -61,7 +64,7 @@ extension Trainer {
       }
       let stops = result.isStopRequested && number < end
       if stops || (actions.evaluates && endsEpoch) || actions.saveEvery.map({ number % $0 == 0 }) ?? false {
-        try actions.save(best)
+        try actions.save(best, lastLoss)
       }
       if stops { return nil }
       if endsEpoch { window.reopen() }
@@ -87,7 +90,7 @@ extension Trainer {
   private func diverged(at number: Int, _ result: StepResult) -> TrainingError {
     TrainingError(
       .diverged,
-      "training diverged: the loss of step \(number) is \(result.loss). Lower --learning-rate "
+      "training diverged: the loss of step \(number) is \(result.loss.isNaN ? "not a number" : "infinite"). Lower --learning-rate "
         + "(\(recipe.learningRate)), raise --warmup-epochs, or set --clip-norm.")
   }
 }

@@ -83,8 +83,13 @@ public final class Trainer {
     optimizer = Optimizer(UpdateLayout(regions), try classifying { try recipe.transformations() })
     update = LocalUpdate(optimizer)
     state = try TrainingState(layout: layout, slotNames: optimizer.slots)
-    gradient = try FloatBuffer(count: layout.count, skew: 1088)
-    shardGradients = try hosted.indices.map { try FloatBuffer(count: layout.count, skew: 2176 + 1088 * ($0 % 2)) }
+    // Vectors that one loop reads side by side start at different places within a page (docs/engine.md). The sum over
+    // one shard is its gradient.
+    let isSingle = resources.shards == 1
+    shardGradients = try hosted.indices.map {
+      try FloatBuffer(count: layout.count, skew: isSingle ? 1088 : 3264 + 1088 * ($0 % 2))
+    }
+    gradient = isSingle ? shardGradients[0] : try FloatBuffer(count: layout.count, skew: 1088)
     let buckets = packBuckets(parameterSizes: layout.extents, capacity: recipe.bucketBytes).map(\.elements)
     reducer = try GradientReducer(
       communicator: world, placement: resources.placement, buckets: buckets, algorithm: recipe.allReduce)

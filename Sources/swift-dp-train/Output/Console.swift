@@ -16,6 +16,8 @@ final class Console: JobObserver {
 
   func phase(_ name: String) { terminal.transient("\(name) …") }
 
+  func warning(_ text: String) { terminal.line("warning: \(text)") }
+
   func banner(_ banner: Banner) {
     for line in banner.lines {
       terminal.line(line.heading.isEmpty ? terminal.bold(line.text) : " " + padded(line.heading, 6) + line.text)
