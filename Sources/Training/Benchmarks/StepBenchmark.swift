@@ -67,7 +67,7 @@ public struct StepBenchmark: Sendable {
     recipe.dataset = .synthetic
     recipe.synthetic = SyntheticImages(
       shape: input, classCount: classes, trainCount: recipe.batchSize, testCount: 1)
-    recipe.schedule = .constant
+    (recipe.schedule, recipe.warmupEpochs) = (.constant, 0)
     recipe.learningRate = 1e-3
     recipe.length = .steps(1)
     let resources = try Resources(world: world, shards: recipe.shards, threadsPerShard: recipe.threadsPerShard)

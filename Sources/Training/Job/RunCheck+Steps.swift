@@ -50,10 +50,12 @@ extension RunCheck {
     let digests = try world.allGather([data.digest])
     guard let stranger = digests.firstIndex(where: { $0 != digests[0] }) else { return }
     let hosts = try world.allGather(MPILibrary.processorName)
-    throw TrainingError(
-      .badData,
-      "rank \(stranger) on \(hosts[stranger]) has read other data than rank 0 on \(hosts[0]) (\(data.name)); "
-        + "give all hosts the same files.")
+    try world.agree {
+      throw TrainingError(
+        .badData,
+        "rank \(stranger) on \(hosts[stranger]) has read other data than rank 0 on \(hosts[0]) (\(data.name)); "
+          + "give all hosts the same files.")
+    }
   }
 
   /// Shares out the first epoch as the ranks' readers do, and counts over all ranks how often each sample is met.
@@ -113,7 +115,8 @@ extension RunDirectory {
     guard descriptor >= 0 else {
       throw TrainingError(
         .cannotWrite,
-        "--run-dir \(path): \(place) cannot be written (\(String(cString: strerror(errno)))); give another directory.")
+        "--run-dir \(path): \(place) cannot be written (\(String(cString: strerror(errno)).lowercased())); give another directory."
+      )
     }
     close(descriptor)
     unlink(probe)
