@@ -25,7 +25,7 @@ import Training
   }
 
   static let manifest = Checkpoint.Manifest(
-    step: 12, epoch: 1.5, configuration: "seed: 3\n", plan: "p", fingerprint: "f", stateSHA256: "s", files: [:])
+    step: 12, epoch: 1.5, configuration: "seed: 3\n", plan: "p", fingerprint: "f", stateSHA256: "s", loss: 0.5)
 
   /// Kernels may choose other layouts for another batch size; what is trained is the same.
   @Test func digestsDoNotDependOnTheLayouts() throws {
