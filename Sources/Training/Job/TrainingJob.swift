@@ -77,9 +77,8 @@ public struct TrainingJob: Sendable {
 
     var actions = Trainer.RunActions(logEvery: logEvery, evaluates: dryRun == nil, saveEvery: saveEvery)
     actions.stopAfter = dryRun.map { trainer.state.position.step + $0 }
-    actions.best = session?.best
-    actions.lastLoss = session?.lastLoss
-    actions.save = { best, loss in try world.agree { try session?.save(trainer, best: best, loss: loss) } }
+    actions.progress = try RunSession.progress(session, trainer, world)
+    actions.save = { progress in try world.agree { try session?.save(trainer, progress) } }
     actions.keepBest = { try world.agree { try session?.keepBest(trainer) } }
     if dryRun == nil {
       StopRequest.listen()
