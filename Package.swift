@@ -51,6 +51,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // The example of docs/own-model, built and run by the tests.
+    .executableTarget(name: "own-model", dependencies: ["MPI", "Networks", "Training"], path: "docs/own-model"),
+
     .testTarget(name: "DeterminismTests", dependencies: ["Determinism", "CKernels"]),
     // Running commands and MPI jobs from tests.
     .target(name: "TestSupport", dependencies: ["Determinism"], path: "Tests/TestSupport"),
@@ -76,7 +79,8 @@ let package = Package(
       name: "TrainingTests",
       dependencies: ["Training", "Collectives", "Datasets", "Engine", "Models", "Networks", "TestSupport"]),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["swift-dp-train", "TensorFiles", "TestSupport", "Training"],
+      name: "CommandLineTests",
+      dependencies: ["swift-dp-train", "own-model", "TensorFiles", "TestSupport", "Training"],
       exclude: ["Snapshots"]),
   ],
   cxxLanguageStandard: .cxx17

@@ -50,7 +50,7 @@ enum Job {
       return fail(TrainingError(.badConfiguration, sentence(text)))
     }
     guard let job = command as? any JobCommand else { return runLocally(command) }
-    return withMPI(report: report) { world in try job.run(world) }
+    return withMPI { world in try job.run(world) }
   }
 
   /// `--seed -1` as `--seed=-1`: the parser takes `-1` for a flag and would call the value missing.
@@ -83,23 +83,18 @@ enum Job {
       return 0
     } catch {
       let error = TrainingError(error)
-      report(JobFailure(error, rank: nil))
+      JobFailure(error, rank: nil).print()
       return error.exitCode
     }
   }
 
   /// Ends all ranks with one error that all of them found.
   private static func fail(_ error: TrainingError) -> Int32 {
-    withMPI(report: report) { world in try world.agree { throw error } }
+    withMPI { world in try world.agree { throw error } }
   }
 
   /// Before `MPI_Init` the launcher's variables tell which process writes.
   private static var isWriter: Bool { LaunchEnvironment.current.rank == 0 }
-
-  static func report(_ failure: JobFailure) {
-    let line = "error (\(failure.exitCode)): \(failure.message)\n"
-    FileHandle.standardError.write(Data(line.utf8))
-  }
 
   /// The argument parser's message without its heading and usage, which `--help` shows.
   static func sentence(_ text: String) -> String {

@@ -93,6 +93,21 @@ import Testing
     #expect(try contents(of: directory) == before)
   }
 
+  /// Killed after the last step and before the summary: nothing is left to train, and the summary is the same.
+  @Test func aRunThatLacksOnlyItsSummaryGetsIt() throws {
+    let directory = try TemporaryDirectory()
+    let short = ["train", "--run-dir", "run"] + Self.arguments + ["--steps", "7"]
+    let url = directory.url.appendingPathComponent("run")
+    let whole = try Record(try Launch.alone.run(short, in: directory.url), directory: url)
+    for name in ["summary.json", "model.safetensors"] {
+      try FileManager.default.removeItem(at: url.appendingPathComponent(name))
+    }
+    let job = try Launch.ranks(3).run(short, in: directory.url)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    let again = try Record(job, directory: url)
+    #expect(again.summary == whole.summary && again.files == whole.files)
+  }
+
   /// A named checkpoint starts a new run, which ends with the same bits.
   @Test func aNamedCheckpointIsGoneOnFromElsewhere() throws {
     let directory = try TemporaryDirectory()

@@ -62,6 +62,7 @@ public struct TrainingJob: Sendable {
     let data = try world.agree { try TrainingData(recipe, directory: dataDirectory) }
     let seconds = Date().timeIntervalSince(begin)
     try world.agree { try recipe.check(against: data) }
+    recipe.resolve(stepsPerEpoch: data.plan(recipe).stepsPerEpoch)
 
     observer?.phase("planning kernels")
     let network = network ?? data.network(recipe)
@@ -77,9 +78,8 @@ public struct TrainingJob: Sendable {
 
     var actions = Trainer.RunActions(logEvery: logEvery, evaluates: dryRun == nil, saveEvery: saveEvery)
     actions.stopAfter = dryRun.map { trainer.state.position.step + $0 }
-    actions.best = session?.best
-    actions.lastLoss = session?.lastLoss
-    actions.save = { best, loss in try world.agree { try session?.save(trainer, best: best, loss: loss) } }
+    actions.progress = try RunSession.progress(session, trainer, world)
+    actions.save = { progress in try world.agree { try session?.save(trainer, progress) } }
     actions.keepBest = { try world.agree { try session?.keepBest(trainer) } }
     if dryRun == nil {
       StopRequest.listen()

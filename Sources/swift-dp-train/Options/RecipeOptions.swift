@@ -113,7 +113,8 @@ struct OptimizerOptions: ParsableArguments {
   @Option(help: "Clip the gradient to this global L2 norm (default: off).") var clipNorm: Double?
   @Option(help: "Label smoothing (default: 0).") var labelSmoothing: Float?
   @Option(help: "constant, step, cosine or polynomial (default: cosine).") var schedule: String?
-  @Option(help: "Epochs over which the rate rises from zero; may be a fraction.") var warmupEpochs: Double?
+  @Option(help: "Epochs over which the rate rises from zero (default: half an epoch, at most a tenth of the run).")
+  var warmupEpochs: Double?
   @Option(help: "Where the schedule step lowers the rate, as 30,60,80 (epochs) or 500st,800st (steps).")
   var milestones: String?
   @Option(help: "What the schedule step multiplies the rate with (default: 0.1).") var stepFactor: Double?
