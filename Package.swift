@@ -71,7 +71,10 @@ let package = Package(
       name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles", "Determinism", "CKernels"],
       exclude: ["References"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "Networks", "TestSupport"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["swift-dp-train", "TensorFiles", "TestSupport"]),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: ["swift-dp-train", "Datasets", "Models", "Networks", "TensorFiles", "TestSupport"],
+      exclude: ["References"]),
   ],
   cxxLanguageStandard: .cxx17
 )
