@@ -51,12 +51,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // The example of docs/own-model, built and run by the tests.
+    .executableTarget(name: "own-model", dependencies: ["MPI", "Networks", "Training"], path: "docs/own-model"),
+
     .testTarget(name: "DeterminismTests", dependencies: ["Determinism", "CKernels"]),
     // Running commands and MPI jobs from tests.
     .target(name: "TestSupport", dependencies: ["Determinism"], path: "Tests/TestSupport"),
     // A program for `mpirun` that checks the binding and the collectives between real ranks.
     .executableTarget(
-      name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism", "TestSupport"], path: "Tests/mpi-conformance"),
+      name: "mpi-conformance", dependencies: ["MPI", "Collectives", "Determinism", "TestSupport"],
+      path: "Tests/mpi-conformance"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
     .testTarget(
       name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
@@ -64,17 +68,22 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CKernels", "CZlib"]),
     // How fast the data path is.
     .executableTarget(name: "data-speed", dependencies: ["Datasets"], path: "Benchmarks/data-speed"),
-    .testTarget(name: "NetworksTests", dependencies: ["Networks"]),
+    .testTarget(name: "NetworksTests", dependencies: ["Networks", "Models", "Determinism"]),
     .testTarget(
-      name: "EngineTests", dependencies: ["Engine", "Networks", "TensorFiles", "CKernels"], exclude: ["References"]),
+      name: "EngineTests", dependencies: ["Engine", "Networks", "Models", "TensorFiles", "CKernels"],
+      exclude: ["References"]),
     .testTarget(
       name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles", "Determinism", "CKernels"],
       exclude: ["References"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "Networks", "TestSupport"]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Training", "Collectives", "Datasets", "Engine", "Models", "Networks", "TestSupport"]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["swift-dp-train", "Datasets", "Models", "Networks", "TensorFiles", "TestSupport"],
-      exclude: ["References"]),
+      dependencies: [
+        "swift-dp-train", "own-model", "Datasets", "Models", "Networks", "TensorFiles", "TestSupport", "Training",
+      ],
+      exclude: ["References", "Snapshots"]),
   ],
   cxxLanguageStandard: .cxx17
 )

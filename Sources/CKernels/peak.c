@@ -24,7 +24,12 @@ static _Thread_local volatile float keep;
 #define FUSED(x) __builtin_elementwise_fma(x, factor, addend)
 #define SEPARATE(x) ((x) * factor + addend)
 
+// Every 64-bit ARM has fused multiply-adds; the oldest x86 processors have not.
+#if defined(__aarch64__)
+CHAINS(chains_baseline, , 4, FUSED)
+#else
 CHAINS(chains_baseline, , 4, SEPARATE)
+#endif
 #if defined(__x86_64__)
 CHAINS(chains_avx2, __attribute__((target("avx2,fma"))), 8, FUSED)
 CHAINS(chains_avx512, __attribute__((target("avx2,fma,avx512f,avx512vl"), min_vector_width(512))), 16, FUSED)

@@ -1,19 +1,21 @@
 /// Places for buffers whose lifetimes are known, so that those which live at different times share memory.
-struct ArenaPacking {
-  struct Storage {
-    var bytes: Int
+package struct ArenaPacking {
+  package struct Storage {
+    package var bytes: Int
     /// First and last node, inclusive, during which the contents matter.
-    var first: Int
-    var last: Int
+    package var first: Int
+    package var last: Int
+
+    package init(bytes: Int, first: Int, last: Int) { (self.bytes, self.first, self.last) = (bytes, first, last) }
   }
 
-  private(set) var offsets: [Int]
-  private(set) var bytes = 0
+  package private(set) var offsets: [Int]
+  package private(set) var bytes = 0
 
-  static let alignment = 64
+  package static let alignment = 64
 
   /// Largest first, each at the lowest place that is free for its whole life: first fit by decreasing size.
-  init(_ storages: [Storage]) {
+  package init(_ storages: [Storage]) {
     offsets = [Int](repeating: 0, count: storages.count)
     var placed: [Int] = []
     let order = storages.indices.sorted { (storages[$1].bytes, $0) < (storages[$0].bytes, $1) }

@@ -39,9 +39,9 @@ public struct JobFailure: JobError, Hashable, Sendable, CustomStringConvertible 
 
   public var description: String { message }
 
-  /// Writes the sentence to standard error, as one line in one write so that lines of several ranks do not mix.
+  /// Writes the exit code and the sentence to standard error, as one line in one write so that lines of several ranks do not mix.
   public func print() {
-    let line = Array("error: \(message)\n".utf8)
+    let line = Array("error (\(exitCode)): \(message)\n".utf8)
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }
 }

@@ -69,7 +69,7 @@ extension LearningRateSchedule {
     switch shape {
     case .constant: break
     case .step(let milestones, let factor):
-      try OptimizerError.check(factor > 0 && factor.isFinite, "--decay-factor", factor, positive)
+      try OptimizerError.check(factor > 0 && factor.isFinite, "--step-factor", factor, positive)
       guard !milestones.isEmpty else {
         throw OptimizerError("--schedule step", "has no milestones", "give --milestones 30,60,80, or another schedule")
       }

@@ -40,7 +40,7 @@ enum Job {
   static func run(_ arguments: [String]) -> Int32 {
     let command: any ParsableCommand
     do {
-      command = try SwiftDPTrain.parseAsRoot(arguments)
+      command = try SwiftDPTrain.parseAsRoot(joiningNegativeNumbers(arguments))
     } catch {
       let text = SwiftDPTrain.fullMessage(for: error)
       if SwiftDPTrain.exitCode(for: error) == .success {
@@ -50,7 +50,22 @@ enum Job {
       return fail(TrainingError(.badConfiguration, sentence(text)))
     }
     guard let job = command as? any JobCommand else { return runLocally(command) }
-    return withMPI(report: report) { world in try job.run(world) }
+    return withMPI { world in try job.run(world) }
+  }
+
+  /// `--seed -1` as `--seed=-1`: the parser takes `-1` for a flag and would call the value missing.
+  static func joiningNegativeNumbers(_ arguments: [String]) -> [String] {
+    var result: [String] = []
+    for argument in arguments {
+      if let flag = result.last, flag.hasPrefix("--"), !flag.contains("="), argument.hasPrefix("-"),
+        argument.dropFirst().first?.isNumber == true
+      {
+        result[result.count - 1] = "\(flag)=\(argument)"
+      } else {
+        result.append(argument)
+      }
+    }
+    return result
   }
 
   /// A command that needs no other rank: one rank runs it, and the others stay silent.
@@ -63,28 +78,23 @@ enum Job {
     } catch let code as ArgumentParser.ExitCode {
       return code.rawValue
     } catch  where SwiftDPTrain.exitCode(for: error) == .success {
-      // A command with commands of its own, given none, asks for its help.
+      // `--help` and `help` are commands whose result is thrown, and a command of commands asks for its help.
       print(SwiftDPTrain.fullMessage(for: error))
       return 0
     } catch {
       let error = TrainingError(error)
-      report(JobFailure(error, rank: nil))
+      JobFailure(error, rank: nil).print()
       return error.exitCode
     }
   }
 
   /// Ends all ranks with one error that all of them found.
   private static func fail(_ error: TrainingError) -> Int32 {
-    withMPI(report: report) { world in try world.agree { throw error } }
+    withMPI { world in try world.agree { throw error } }
   }
 
   /// Before `MPI_Init` the launcher's variables tell which process writes.
   private static var isWriter: Bool { LaunchEnvironment.current.rank == 0 }
-
-  static func report(_ failure: JobFailure) {
-    let line = "error (\(failure.exitCode)): \(failure.message)\n"
-    FileHandle.standardError.write(Data(line.utf8))
-  }
 
   /// The argument parser's message without its heading and usage, which `--help` shows.
   static func sentence(_ text: String) -> String {
@@ -92,6 +102,6 @@ enum Job {
       .filter { !$0.hasPrefix("Help:") }
     var sentence = lines.joined(separator: " ")
     if sentence.hasPrefix("Error: ") { sentence.removeFirst(7) }
-    return sentence + (sentence.hasSuffix(".") ? "" : ".") + " See swift-dp-train --help."
+    return sentence + (sentence.hasSuffix(".") || sentence.hasSuffix("?") ? "" : ".") + " See swift-dp-train --help."
   }
 }

@@ -8,7 +8,7 @@ import Testing
       np: ranks, [product("mpi-conformance")] + arguments, options: ["--bind-to", "none"] + options, timeLimit: 30)
   }
 
-  private func lines(_ text: String) -> [Substring] { text.split(separator: "\n").filter { $0.hasPrefix("error: ") } }
+  private func lines(_ text: String) -> [Substring] { text.split(separator: "\n").filter { $0.hasPrefix("error (") } }
 
   @Test(arguments: [0, 75]) func whatAllReturnIsTheJobsCode(code: Int) throws {
     let job = try job("return", "\(code)")
@@ -18,7 +18,7 @@ import Testing
   @Test(arguments: [0, 3]) func aFailingRankEndsTheOthersWithItsCode(rank: Int) throws {
     let job = try job("fail", "\(rank)", "72")
     #expect(job.exitCode == 72 && !job.timedOut, "\(job.transcript)")
-    #expect(lines(job.standardError) == ["error: rank \(rank) cannot go on."], "\(job.transcript)")
+    #expect(lines(job.standardError) == ["error (72): rank \(rank) cannot go on."], "\(job.transcript)")
   }
 
   @Test func anErrorOfMPIEndsTheJobWith71() throws {
@@ -32,14 +32,14 @@ import Testing
   @Test func aRankThatUnwindsFromAWindowEndsTheOthers() throws {
     let job = try job("fail-in-window", "2")
     #expect(job.exitCode == 65 && !job.timedOut, "\(job.transcript)")
-    #expect(lines(job.standardError) == ["error: rank 2 unwinds."], "\(job.transcript)")
+    #expect(lines(job.standardError) == ["error (65): rank 2 unwinds."], "\(job.transcript)")
   }
 
   @Test func errorsAtStartAreAgreedAndPrintedOnce() throws {
     for rank in 0..<4 {
       let job = try job("fail-at-start", "\(rank)", "60")
       #expect(job.exitCode == 60 + rank && !job.timedOut, "\(job.transcript)")
-      #expect(lines(job.standardError) == ["error: rank \(rank) found it."], "\(job.transcript)")
+      #expect(lines(job.standardError) == ["error (\(60 + rank)): rank \(rank) found it."], "\(job.transcript)")
     }
   }
 
@@ -47,13 +47,13 @@ import Testing
   @Test func quietMpirunLeavesOurSentence() throws {
     let agreed = try job("fail-at-start", "0", "64", options: ["-q"])
     #expect(agreed.exitCode == 64, "\(agreed.transcript)")
-    #expect(agreed.standardOutput + agreed.standardError == "error: rank 0 found it.\n", "\(agreed.transcript)")
+    #expect(agreed.standardOutput + agreed.standardError == "error (64): rank 0 found it.\n", "\(agreed.transcript)")
   }
 
   @Test func oneRankWithoutLauncherEndsWithItsCode() throws {
     for (arguments, code, sentence) in [
-      (["fail", "0", "65"], 65, "error: rank 0 cannot go on.\n"),
-      (["fail-at-start", "0", "74"], 74, "error: rank 0 found it.\n"),
+      (["fail", "0", "65"], 65, "error (65): rank 0 cannot go on.\n"),
+      (["fail-at-start", "0", "74"], 74, "error (74): rank 0 found it.\n"),
       (["return", "75"], 75, ""),
     ] {
       let job = try run([product("mpi-conformance")] + arguments, timeLimit: 20)

@@ -87,6 +87,6 @@ import Testing
     #expect(text(.step(milestones: [], factor: 0.1)).hasPrefix("--schedule step has no milestones"))
     #expect(text(.step(milestones: [5, 5], factor: 0.1)).hasPrefix("--milestones are the steps [5, 5]"))
     #expect(text(.step(milestones: [5], factor: 0.1), warmup: 6).hasPrefix("--milestones are the steps [5]"))
-    #expect(text(.step(milestones: [5], factor: 0)).hasPrefix("--decay-factor is 0.0"))
+    #expect(text(.step(milestones: [5], factor: 0)).hasPrefix("--step-factor is 0.0"))
   }
 }

@@ -17,7 +17,18 @@ public struct Checkpoint: Sendable {
     public var stateSHA256: String
     /// Of each file beside the manifest, by name.
     public var files: [String: String]
+    /// Of the last step.
+    public var loss: Double
     public var best: Best?
+
+    public init(
+      step: Int, epoch: Double, configuration: String, plan: String, fingerprint: String, stateSHA256: String,
+      files: [String: String] = [:], loss: Double, best: Best? = nil
+    ) {
+      (self.step, self.epoch, self.configuration, self.plan) = (step, epoch, configuration, plan)
+      (self.fingerprint, self.stateSHA256, self.files) = (fingerprint, stateSHA256, files)
+      (self.loss, self.best) = (loss, best)
+    }
 
     public struct Best: Codable, Sendable {
       public var step: Int

@@ -12,6 +12,9 @@ import TensorFiles
 public final class RunDirectory {
   public let path: String
   private let lock: Int32
+  /// Directories that this job made, outer ones first.
+  private let created: [String]
+  private var isWritten = false
   private var events: FileHandle?
 
   /// Creates the directory, or opens an existing one, and takes its lock.
@@ -19,30 +22,56 @@ public final class RunDirectory {
   /// - Throws: 74 where it cannot be written, 64 where another job holds it for longer than ten seconds: ranks outlive a
   ///   killed `mpirun` by a second or two, so the lock is waited for.
   public init(at path: String) throws {
-    self.path = path
-    for part in ["", "/checkpoints", "/logs"] {
-      do { try FileManager.default.createDirectory(atPath: path + part, withIntermediateDirectories: true) } catch {
-        throw Self.cannotWrite(path, error)
-      }
-    }
-    lock = open(path + "/.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
-    guard lock >= 0 else {
-      throw TrainingError(
-        .cannotWrite, "--run-dir \(path): cannot be written (\(String(cString: strerror(errno)))); give another.")
-    }
     let deadline = Date().addingTimeInterval(10)
-    while flock(lock, LOCK_EX | LOCK_NB) != 0 {
-      guard Date() < deadline else {
-        close(lock)
-        throw TrainingError(
-          .badConfiguration,
-          "--run-dir \(path): another job is using it; wait for it to end, or give another directory.")
+    while true {
+      let created = try ["", "/checkpoints", "/logs"].flatMap { try Self.create(path + $0, flag: path) }
+      let descriptor = open(path + "/.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+      guard descriptor >= 0 else { throw Self.cannotWrite("--run-dir \(path)", errno) }
+      while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+        guard Date() < deadline else {
+          close(descriptor)
+          throw TrainingError(
+            .badConfiguration,
+            "--run-dir \(path): another job is using it; wait for it to end, or give another directory.")
+        }
+        usleep(100_000)
       }
-      usleep(100_000)
+      // The job that held the lock may have failed at its start and removed the directory.
+      var held = stat()
+      var named = stat()
+      if fstat(descriptor, &held) == 0, stat(path + "/.lock", &named) == 0, held.st_ino == named.st_ino {
+        (self.path, self.created, lock) = (path, created, descriptor)
+        return
+      }
+      close(descriptor)
     }
   }
 
-  deinit { close(lock) }
+  /// A job that fails before it writes anything leaves no directory behind.
+  deinit {
+    if !isWritten && created.contains(path) {
+      unlink(path + "/.lock")
+      // Only where they are empty.
+      for directory in created.reversed() { rmdir(directory) }
+    }
+    close(lock)
+  }
+
+  /// Makes a directory and those above it; returns the ones that were not there, outer ones first.
+  private static func create(_ path: String, flag: String) throws -> [String] {
+    if mkdir(path, 0o777) == 0 { return [path] }
+    let code = errno
+    let parent = (path as NSString).deletingLastPathComponent
+    if code == ENOENT && !parent.isEmpty && parent != path {
+      let above = try create(parent, flag: flag)
+      guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw cannotWrite("--run-dir \(flag)", errno) }
+      return above + [path]
+    }
+    var status = stat()
+    guard code == EEXIST, stat(path, &status) == 0 else { throw cannotWrite("--run-dir \(flag)", code) }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw cannotWrite("--run-dir \(flag)", ENOTDIR) }
+    return []
+  }
 
   public func file(_ name: String) -> String { path + "/" + name }
 
@@ -52,24 +81,23 @@ public final class RunDirectory {
 
   /// Writes a whole file, which appears complete or not at all.
   public func write(_ text: String, to name: String) throws {
+    isWritten = true
     try classifying { try AtomicFile.write(Array(text.utf8), to: file(name)) }
   }
 
   /// Appends an object to `events.jsonl`.
   public func append(event: some Encodable) throws {
+    isWritten = true
     let path = file("events.jsonl")
-    do {
-      if events == nil {
-        if !FileManager.default.fileExists(atPath: path) {
-          guard FileManager.default.createFile(atPath: path, contents: nil) else {
-            throw TrainingError(.cannotWrite, "\(path): cannot be created; check the permissions and the free space.")
-          }
-        }
-        events = FileHandle(forWritingAtPath: path)
-        try events?.seekToEnd()
-      }
-      try events?.write(contentsOf: Self.json(event) + Data("\n".utf8))
-    } catch let error as TrainingError { throw error } catch { throw Self.cannotWrite(path, error) }
+    if events == nil {
+      let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+      guard descriptor >= 0 else { throw Self.cannotWrite(path, errno) }
+      events = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+    do { try events?.write(contentsOf: Self.json(event) + Data("\n".utf8)) } catch {
+      let system = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError ?? error as NSError
+      throw Self.cannotWrite(path, system.domain == NSPOSIXErrorDomain ? Int32(system.code) : EIO)
+    }
   }
 
   /// One line of JSON with sorted keys, so that equal values give equal text.
@@ -82,11 +110,10 @@ public final class RunDirectory {
     return try encoder.encode(value)
   }
 
-  private static func cannotWrite(_ path: String, _ error: any Error) -> TrainingError {
-    let system = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError ?? error as NSError
-    return TrainingError(
+  private static func cannotWrite(_ path: String, _ code: Int32) -> TrainingError {
+    TrainingError(
       .cannotWrite,
-      "\(path): cannot be written (\(system.domain == NSPOSIXErrorDomain ? String(cString: strerror(Int32(system.code))) : "\(system.localizedDescription)")); "
+      "\(path): cannot be written (\(String(cString: strerror(code)).lowercased())); "
         + "give another directory with --run-dir, or free space.")
   }
 }

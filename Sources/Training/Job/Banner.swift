@@ -53,7 +53,7 @@ public struct Banner: Sendable {
           + "\(grouped(plan.stepsPerEpoch)) steps per epoch"
           + (last == recipe.batchSize ? "" : " (the last has \(last) samples, weighted)")
       ))
-    lines.append(("rate", Banner.rate(recipe)))
+    lines.append(("rate", Banner.rate(recipe, warmupSteps: trainer.learningRates.warmupSteps)))
     let buckets = trainer.reducer.buckets
     lines.append(
       (
@@ -73,9 +73,9 @@ public struct Banner: Sendable {
     self.lines = lines.map { (heading: $0.0, text: $0.1) }
   }
 
-  private static func rate(_ recipe: Recipe) -> String {
+  private static func rate(_ recipe: Recipe, warmupSteps: Int) -> String {
     var parts = ["\(recipe.learningRate) as given (no scaling)"]
-    if recipe.warmupEpochs > 0 { parts.append("warm-up \(String(format: "%g", recipe.warmupEpochs)) epochs") }
+    if warmupSteps > 0 { parts.append("warm-up \(count(warmupSteps, "step"))") }
     parts.append("\(recipe.schedule.rawValue) schedule")
     parts.append("momentum \(recipe.momentum)\(recipe.nesterov ? " (Nesterov)" : "")")
     if recipe.weightDecay > 0 { parts.append("weight decay \(recipe.weightDecay)") }

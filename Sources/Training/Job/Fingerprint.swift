@@ -14,6 +14,8 @@ public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
   public struct Field: Sendable, Hashable {
     public let name: String
     public let value: String
+
+    public init(name: String, value: String) { (self.name, self.value) = (name, value) }
   }
 
   /// The fingerprint of this program on this machine.
@@ -53,9 +55,11 @@ extension Fingerprint {
     let strangers = all.indices.filter { all[$0] != all[0] }
     guard let first = strangers.first else { return }
     let hosts = try world.allGather(MPILibrary.processorName)
-    throw TrainingError(
-      .badConfiguration,
-      "rank \(first) on \(hosts[first]) computes with other bits than rank 0 on \(hosts[0]): it has \(all[first]), "
-        + "rank 0 has \(all[0]); use hosts of one kind.")
+    try world.agree {
+      throw TrainingError(
+        .badConfiguration,
+        "rank \(first) on \(hosts[first]) computes with other bits than rank 0 on \(hosts[0]): it has \(all[first]), "
+          + "rank 0 has \(all[0]); use hosts of one kind.")
+    }
   }
 }

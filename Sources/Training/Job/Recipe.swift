@@ -38,7 +38,8 @@ public struct Recipe: Sendable, Equatable {
   public var clipNorm: Double?
   public var labelSmoothing: Float = 0
   public var schedule = Schedule.cosine
-  public var warmupEpochs = 0.5
+  /// Epochs over which the rate rises from zero; nil for half an epoch, but at most a tenth of the run.
+  public var warmupEpochs: Double?
   /// For the schedule `step`: where the rate is multiplied by `stepFactor`.
   public var milestones: [TrainingSpan] = []
   public var stepFactor = 0.1
@@ -75,7 +76,18 @@ public struct Recipe: Sendable, Equatable {
       }
     return try LearningRateSchedule(
       peak: learningRate, shape: shape, totalSteps: totalSteps(stepsPerEpoch: stepsPerEpoch),
-      warmupSteps: TrainingSpan.epochs(warmupEpochs).steps(stepsPerEpoch: stepsPerEpoch))
+      warmupSteps: warmupSteps(stepsPerEpoch: stepsPerEpoch))
+  }
+
+  /// Replaces defaults that depend on the length of an epoch by their values, for the files of the run.
+  mutating func resolve(stepsPerEpoch: Int) {
+    warmupEpochs = warmupEpochs ?? Double(warmupSteps(stepsPerEpoch: stepsPerEpoch)) / Double(stepsPerEpoch)
+  }
+
+  func warmupSteps(stepsPerEpoch: Int) -> Int {
+    if let warmupEpochs { return TrainingSpan.epochs(warmupEpochs).steps(stepsPerEpoch: stepsPerEpoch) }
+    return min(
+      TrainingSpan.epochs(0.5).steps(stepsPerEpoch: stepsPerEpoch), totalSteps(stepsPerEpoch: stepsPerEpoch) / 10)
   }
 
   public func totalSteps(stepsPerEpoch: Int) -> Int {
@@ -87,12 +99,14 @@ public struct Recipe: Sendable, Equatable {
 
   /// The optimizer as a chain of gradient transformations.
   public func transformations() throws -> [GradientTransformation] {
-    try .stochasticGradientDescent(
-      momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, clipNorm: clipNorm)
+    try classifying {
+      try .stochasticGradientDescent(
+        momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, clipNorm: clipNorm)
+    }
   }
 
   /// The sizes of the micro-batches that a shard's `count` samples are cut into, none zero.
-  func microBatches(_ count: Int) -> [Int] {
+  package func microBatches(_ count: Int) -> [Int] {
     guard count > 0 else { return [] }
     let parts = microBatchSize.map { (count + $0 - 1) / $0 } ?? 1
     return (0..<parts).map { part($0, of: parts, in: count).count }

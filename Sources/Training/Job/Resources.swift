@@ -20,19 +20,22 @@ public struct Resources: Sendable {
   ///
   /// - Throws: 64 where there are more ranks than shards.
   public init(world: Communicator, shards: Int?, threadsPerShard: Int?) throws {
-    let count = shards ?? world.size
-    guard count >= world.size else {
-      throw TrainingError(
-        .badConfiguration,
-        "\(world.size) ranks cannot host \(count) shards: start at most \(count) ranks, or raise --shards.")
+    let shardCount = shards ?? world.size
+    try world.agree {
+      guard shardCount >= world.size else {
+        throw TrainingError(
+          .badConfiguration,
+          "\(world.size) ranks cannot host \(count(shardCount, "shard")): start at most "
+            + "\(count(shardCount, "rank")), or raise --shards.")
+      }
     }
     let node = try world.splitByNode()
     let all = Cores.ofNode()
     let byNode = all.count / node.size
     let least = try world.allReduce(byNode, .minimum)
-    self.shards = count
+    self.shards = shardCount
     self.threadsPerShard = threadsPerShard ?? (shards != nil ? 1 : max(1, least))
-    placement = Placement(shards: count, ranks: world.size)
+    placement = Placement(shards: shardCount, ranks: world.size)
     hosts = try world.nodeCount()
     ranksOnNode = node.size
     // With more ranks than cores every rank may use all of them, and the system shares them out.

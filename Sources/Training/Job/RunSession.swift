@@ -10,7 +10,8 @@ final class RunSession {
   /// The placement that a run to go on with was started with.
   let stored: (shards: Int, threads: Int)?
   private(set) var resumedFrom: String?
-  private(set) var best: EvaluationReport?
+  /// What the user should know and need not act on now.
+  private(set) var warnings: [String] = []
   private let checkpoint: Checkpoint?
   private var configuration = ""
 
@@ -31,7 +32,7 @@ final class RunSession {
     }
     switch job.resume {
     case .none: checkpoint = nil
-    case .auto: checkpoint = try Self.newest(directory)
+    case .auto: (checkpoint, warnings) = Self.newest(directory)
     case .checkpoint(let path):
       let chosen = try Checkpoint(path: path)
       try chosen.verify()
@@ -53,25 +54,29 @@ final class RunSession {
       .badConfiguration, "--resume none, but \(path) already holds a run; give another --run-dir, or --resume auto.")
   }
 
-  /// The newest checkpoint that is whole; damaged ones are passed over with a sentence.
-  private static func newest(_ directory: RunDirectory) throws -> Checkpoint? {
+  /// The newest checkpoint that is whole, and a sentence for each damaged one that was passed over.
+  private static func newest(_ directory: RunDirectory) -> (Checkpoint?, [String]) {
+    var warnings: [String] = []
     for path in Checkpoint.list(in: directory.file("checkpoints")) {
       do {
         let checkpoint = try Checkpoint(path: path)
         try checkpoint.verify()
-        return checkpoint
+        return (checkpoint, warnings)
       } catch {
-        FileHandle.standardError.write(Data("warning: passing over a checkpoint: \(error)\n".utf8))
+        warnings.append("passing over a checkpoint: \(error)")
       }
     }
-    return nil
+    return (nil, warnings)
   }
 
   private static func freshPath(_ model: String) -> String {
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = "MMdd-HHmmss"
-    return "runs/\(model)-\(formatter.string(from: Date()))"
+    let path = "runs/\(model)-\(formatter.string(from: Date()))"
+    // Jobs that start within a second of each other must not meet.
+    let names = [path] + (2...99).map { "\(path)-\($0)" }
+    return names.first { !FileManager.default.fileExists(atPath: $0) } ?? path
   }
 
   /// Loads the checkpoint to go on from, if there is one, and writes the resolved settings.
@@ -88,13 +93,26 @@ final class RunSession {
       }
       try checkpoint.load(into: trainer.state)
       resumedFrom = checkpoint.path
-      if let kept = checkpoint.manifest.best {
-        best = EvaluationReport(
-          epoch: Double(kept.step) / Double(trainer.plan.stepsPerEpoch), step: kept.step, correct: kept.correct,
-          total: trainer.data.evaluation.count, loss: kept.loss, seconds: 0, isBest: true)
-      }
     }
     try directory.write(configuration, to: "config.yaml")
+  }
+
+  /// What the run had to show at the checkpoint, as rank 0 reads it there, on every rank. Collective.
+  static func progress(_ session: RunSession?, _ trainer: Trainer, _ world: Communicator) throws -> RunProgress {
+    let manifest = session?.checkpoint?.manifest
+    let best = manifest?.best
+    var numbers: [Double] = [
+      manifest?.loss ?? .nan, best == nil ? 0 : 1, Double(best?.step ?? 0), Double(best?.correct ?? 0), best?.loss ?? 0,
+    ]
+    try world.broadcast(&numbers)
+    var progress = RunProgress()
+    progress.loss = numbers[0]
+    if numbers[1] == 1 {
+      progress.best = EvaluationReport(
+        epoch: numbers[2] / Double(trainer.plan.stepsPerEpoch), step: Int(numbers[2]), correct: Int(numbers[3]),
+        total: trainer.data.evaluation.count, loss: numbers[4], seconds: 0, isBest: true)
+    }
+    return progress
   }
 
   /// Settings that would change the run are refused, field by field.
@@ -115,13 +133,13 @@ final class RunSession {
       "\(path) belongs to a run with other settings (\(list)); give the same settings, or another --run-dir.")
   }
 
-  func save(_ trainer: Trainer, best: EvaluationReport?) throws {
+  func save(_ trainer: Trainer, _ progress: RunProgress) throws {
     let manifest = Checkpoint.Manifest(
       step: trainer.state.position.step,
       epoch: Double(trainer.state.position.step) / Double(trainer.plan.stepsPerEpoch),
       configuration: configuration, plan: trainer.planDigest, fingerprint: Fingerprint.ofThisMachine().description,
-      stateSHA256: try trainer.state.stateDigest().description, files: [:],
-      best: best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) })
+      stateSHA256: try trainer.state.stateDigest().description, files: [:], loss: progress.loss,
+      best: progress.best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) })
     let path = try Checkpoint.write(trainer.state, manifest: manifest, to: directory.file("checkpoints"))
     // The newest two: the one just written, and the one before in case this one is damaged later.
     for old in Checkpoint.list(in: directory.file("checkpoints")).dropFirst(2) {

@@ -42,6 +42,7 @@ public struct TrainingJob: Sendable {
 
     // Rank 0 holds the run directory; what it finds there decides for all.
     let session = try world.agree { try world.rank == 0 && dryRun == nil ? RunSession(self) : nil }
+    for warning in session?.warnings ?? [] { observer?.warning(warning) }
     var found = [session?.finished == nil ? 0 : 1, session?.stored?.shards ?? 0, session?.stored?.threads ?? 0]
     try world.broadcast(&found)
     if found[0] == 1 {
@@ -61,6 +62,7 @@ public struct TrainingJob: Sendable {
     let data = try world.agree { try TrainingData(recipe, directory: dataDirectory) }
     let seconds = Date().timeIntervalSince(begin)
     try world.agree { try recipe.check(against: data) }
+    recipe.resolve(stepsPerEpoch: data.plan(recipe).stepsPerEpoch)
 
     observer?.phase("planning kernels")
     let network = network ?? data.network(recipe)
@@ -76,8 +78,8 @@ public struct TrainingJob: Sendable {
 
     var actions = Trainer.RunActions(logEvery: logEvery, evaluates: dryRun == nil, saveEvery: saveEvery)
     actions.stopAfter = dryRun.map { trainer.state.position.step + $0 }
-    actions.best = session?.best
-    actions.save = { best in try world.agree { try session?.save(trainer, best: best) } }
+    actions.progress = try RunSession.progress(session, trainer, world)
+    actions.save = { progress in try world.agree { try session?.save(trainer, progress) } }
     actions.keepBest = { try world.agree { try session?.keepBest(trainer) } }
     if dryRun == nil {
       StopRequest.listen()
@@ -101,6 +103,8 @@ public struct TrainingJob: Sendable {
 public protocol JobObserver: AnyObject {
   /// What is about to be done and may take a moment.
   func phase(_ name: String)
+  /// Something the user should know; the run goes on.
+  func warning(_ text: String)
   func banner(_ banner: Banner)
   func event(_ event: TrainingEvent)
   /// - Parameter directory: nil where nothing was written.

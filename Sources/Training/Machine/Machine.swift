@@ -65,7 +65,9 @@ public struct Machine: Codable, Sendable {
 
   /// Paths of the libraries in this process whose file names the condition holds for.
   private static func mappedLibraries(where condition: (String) -> Bool) -> [String] {
-    let text = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+    // Linux hands this file out page by page, and reading it as a string stops at the first.
+    let data = try? FileHandle(forReadingAtPath: "/proc/self/maps")?.readToEnd()
+    let text = String(decoding: data ?? Data(), as: UTF8.self)
     let paths = text.split(separator: "\n").compactMap { line in line.firstIndex(of: "/").map { String(line[$0...]) } }
     return Set(
       paths.filter { path in

@@ -19,9 +19,11 @@ extension Trainer {
     let digest = try state.parametersDigest().bytes
     let strangers = try world.ranksThatDiffer(digest)
     if strangers.isEmpty { return }
-    throw TrainingError(
-      .rankFailed,
-      "ranks \(strangers.map(String.init).joined(separator: ", ")) hold other parameters than the rest \(when): "
-        + "the memory or the processor of their hosts is suspect; run `swift-dp-train doctor` there.")
+    try world.agree {
+      throw TrainingError(
+        .rankFailed,
+        "ranks \(strangers.map(String.init).joined(separator: ", ")) hold other parameters than the rest \(when): "
+          + "the memory or the processor of their hosts is suspect; run `swift-dp-train doctor` there.")
+    }
   }
 }

@@ -13,10 +13,9 @@ extension Trainer {
     public var saveEvery: Int?
     /// The step to stop after, if before the end of the run.
     public var stopAfter: Int?
-    /// The best evaluation of a run that goes on.
-    public var best: EvaluationReport?
-    /// Called with the best evaluation so far.
-    public var save: (EvaluationReport?) throws -> Void = { _ in }
+    /// What a run that goes on has to show already.
+    public var progress = RunProgress()
+    public var save: (RunProgress) throws -> Void = { _ in }
     /// Called when an evaluation beats all before.
     public var keepBest: () throws -> Void = {}
 
@@ -33,10 +32,9 @@ extension Trainer {
     let begin = DispatchTime.now().uptimeNanoseconds
     let reader = try makeReader()
     let end = min(actions.stopAfter ?? totalSteps, totalSteps)
-    var best = actions.best
+    var progress = actions.progress
     var latest: EvaluationReport?
     var window = Window()
-    var lastLoss = Double.nan
     try observe(.started)
 
     while state.position.step < end {
@@ -44,8 +42,9 @@ extension Trainer {
       let endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
       let isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
       let result = try step(reader, measuringNorm: isReported)
-      guard result.loss.isFinite else { throw diverged(at: number, result) }
-      lastLoss = result.loss
+      // Every rank has the same loss, and so the same error: it is said once.
+      guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
+      progress.loss = result.loss
       window.add(samples: result.batch.sampleCount)
       if isReported {
         var report = StepReport(number, of: end, result)
@@ -54,23 +53,24 @@ extension Trainer {
         try observe(.step(report))
       }
       if actions.evaluates && endsEpoch {
-        latest = try evaluate(best: &best)
+        latest = try evaluate(best: &progress.best)
         if let latest { try observe(.evaluated(latest)) }
         if latest?.isBest == true { try actions.keepBest() }
         try checkParametersAreEqual("after step \(number)")
       }
       let stops = result.isStopRequested && number < end
       if stops || (actions.evaluates && endsEpoch) || actions.saveEvery.map({ number % $0 == 0 }) ?? false {
-        try actions.save(best)
+        try actions.save(progress)
       }
       if stops { return nil }
       if endsEpoch { window.reopen() }
     }
 
-    let final = try latest ?? (actions.evaluates ? evaluate(best: &best) : EvaluationReport.none)
+    let final = try latest ?? (actions.evaluates ? evaluate(best: &progress.best) : EvaluationReport.none)
     let summary = RunSummary(
       steps: state.position.step, epochs: Double(state.position.step) / Double(plan.stepsPerEpoch),
-      finalTrainLoss: lastLoss, test: final, best: best ?? final, samplesPerSecond: window.samplesPerSecond,
+      finalTrainLoss: progress.loss, test: final, best: progress.best ?? final,
+      samplesPerSecond: window.samplesPerSecond,
       seconds: Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9,
       parametersDigest: try state.parametersDigest().description, stateDigest: try state.stateDigest().description)
     try observe(.finished(summary))
@@ -87,7 +87,7 @@ extension Trainer {
   private func diverged(at number: Int, _ result: StepResult) -> TrainingError {
     TrainingError(
       .diverged,
-      "training diverged: the loss of step \(number) is \(result.loss). Lower --learning-rate "
+      "training diverged: the loss of step \(number) is \(result.loss.isNaN ? "not a number" : "infinite"). Lower --learning-rate "
         + "(\(recipe.learningRate)), raise --warmup-epochs, or set --clip-norm.")
   }
 }

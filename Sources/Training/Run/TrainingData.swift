@@ -16,7 +16,7 @@ public struct TrainingData: Sendable {
   public let digest: UInt64
 
   /// Loads the recipe's data set.
-  /// - Throws: 65 for files that are missing or damaged.
+  /// - Throws: 65 for files that are missing or damaged, 64 where so many samples cannot be held out.
   public init(_ recipe: Recipe, directory: String?) throws {
     let dataset = try classifying {
       try loadDataset(named: recipe.dataset.rawValue, directory: directory, synthetic: recipe.synthetic)
@@ -27,6 +27,12 @@ public struct TrainingData: Sendable {
     digest = dataset.digest
     evaluatesHeldOut = recipe.holdOut > 0
     if evaluatesHeldOut {
+      guard recipe.holdOut < dataset.train.count else {
+        throw TrainingError(
+          .badConfiguration,
+          "--hold-out \(recipe.holdOut) leaves none of \(dataset.train.count) training samples; "
+            + "give at most \(dataset.train.count - 1).")
+      }
       (train, evaluation) = try classifying { try dataset.split(holdOut: recipe.holdOut) }
     } else {
       (train, evaluation) = (dataset.train, dataset.test)
@@ -38,7 +44,7 @@ public struct TrainingData: Sendable {
   }
 
   /// The recipe's model for these images.
-  func network(_ recipe: Recipe) -> Network {
+  package func network(_ recipe: Recipe) -> Network {
     recipe.model.network(input: extents, classes: classCount, dropout: recipe.dropout)
   }
 
@@ -49,7 +55,7 @@ public struct TrainingData: Sendable {
   }
 
   /// The blocks of the evaluation set, of a fixed size from the recipe whatever the number of ranks.
-  func evaluationBlocks(_ recipe: Recipe) -> [Range<Int>] {
+  package func evaluationBlocks(_ recipe: Recipe) -> [Range<Int>] {
     stride(from: 0, to: evaluation.count, by: recipe.evaluationBlock).map {
       $0..<min($0 + recipe.evaluationBlock, evaluation.count)
     }
@@ -58,7 +64,7 @@ public struct TrainingData: Sendable {
 
 extension Recipe {
   /// The batch sizes that programs are made for: those of the micro-batches of every size a shard's batch has.
-  func programSizes(_ plan: EpochPlan, shards: Int) -> [Int] {
+  package func programSizes(_ plan: EpochPlan, shards: Int) -> [Int] {
     let sizes = Set(plan.shardBatchSizes(of: shards).flatMap(microBatches))
     return sizes.sorted(by: >)
   }

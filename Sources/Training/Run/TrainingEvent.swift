@@ -45,6 +45,14 @@ public struct EvaluationReport: Sendable {
   public var accuracy: Double { total == 0 ? 0 : Double(correct) / Double(total) }
 }
 
+/// What a run has to show so far. It goes into each checkpoint, so that a run that goes on ends with the same summary.
+public struct RunProgress: Sendable {
+  public var best: EvaluationReport?
+  /// Of the last step; not a number before the first.
+  public var loss = Double.nan
+  public init() {}
+}
+
 /// How a run ended.
 public struct RunSummary: Sendable {
   public var steps: Int

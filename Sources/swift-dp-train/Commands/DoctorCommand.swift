@@ -35,7 +35,7 @@ struct DoctorCommand: JobCommand {
     facts.add("processor", machine.processor)
     facts.add(
       "cores",
-      "\(machine.coresAllowed) allowed on the node, bound to \(machine.coresBound) by the launcher, "
+      "\(machine.coresAllowed) allowed on the node, this process is bound to \(machine.coresBound), "
         + (machine.coresQuota.map { "\(count($0, "core")) of time granted" } ?? "no limit of time"))
     facts.add(
       "memory",

@@ -21,6 +21,12 @@ struct DatasetOptions: ParsableArguments {
       }
       recipe.synthetic.shape = shape
     }
+    for (flag, value) in [
+      ("classes", syntheticClasses), ("train", syntheticTrain), ("test", syntheticTest),
+    ] {
+      guard let value else { continue }
+      try check((1...Int(Int32.max)).contains(value), "--synthetic-\(flag) \(value)", "give at least 1")
+    }
     if let syntheticClasses { recipe.synthetic.classCount = syntheticClasses }
     if let syntheticTrain { recipe.synthetic.trainCount = syntheticTrain }
     if let syntheticTest { recipe.synthetic.testCount = syntheticTest }

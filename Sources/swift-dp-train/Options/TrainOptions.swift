@@ -11,8 +11,13 @@ struct TrainOptions: ParsableArguments {
     var options = recipeOptions
     if let path = jobOptions.config {
       options = try RecipeOptions(ConfigurationFile(path: path))
+      do { _ = try options.recipe() } catch let error as TrainingError {
+        throw TrainingError(error.code, "\(path): \(error.description)")
+      }
       options.override(with: recipeOptions)
     }
+    // What the command line gives must have an effect; a file may hold settings for other uses.
+    try recipeOptions.checkUse(in: options.recipe())
     var job = TrainingJob(try options.recipe())
     job.dataDirectory = options.data.set.dataDir
     job.runDirectory = jobOptions.runDir

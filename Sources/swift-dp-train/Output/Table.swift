@@ -1,3 +1,5 @@
+import Training
+
 /// Rows of text in aligned columns, two spaces apart.
 struct Table {
   enum Alignment { case leading, trailing }

@@ -1,29 +1,30 @@
 import Foundation
-import Training
 
 /// Shows a run on standard error: a banner, a line for some steps, one for each evaluation; the result goes to standard
 /// output.
 ///
 /// On a terminal there is a step line about every two seconds with a progress bar under it, elsewhere a line about every
 /// thirty seconds and no bar.
-final class Console: JobObserver {
+public final class Console: JobObserver {
   private let terminal: Terminal
   private let begin = Date()
   private var lastLine = Date.distantPast
   private var lastEpoch = -1
 
-  init(hidesProgress: Bool) { terminal = Terminal(hidesProgress: hidesProgress) }
+  public init(hidesProgress: Bool = false) { terminal = Terminal(hidesProgress: hidesProgress) }
 
-  func phase(_ name: String) { terminal.transient("\(name) …") }
+  public func phase(_ name: String) { terminal.transient("\(name) …") }
 
-  func banner(_ banner: Banner) {
+  public func warning(_ text: String) { terminal.line("warning: \(text)") }
+
+  public func banner(_ banner: Banner) {
     for line in banner.lines {
       terminal.line(line.heading.isEmpty ? terminal.bold(line.text) : " " + padded(line.heading, 6) + line.text)
     }
     terminal.line("")
   }
 
-  func event(_ event: TrainingEvent) {
+  public func event(_ event: TrainingEvent) {
     switch event {
     case .started, .finished: break
     case .step(let report): step(report)
@@ -54,7 +55,7 @@ final class Console: JobObserver {
     terminal.bar(done: report.step, of: report.totalSteps)
   }
 
-  func done(_ summary: RunSummary, directory: String?) {
+  public func done(_ summary: RunSummary, directory: String?) {
     terminal.clear()
     guard let directory else {
       terminal.result("done  dry run of \(grouped(summary.steps)) steps: everything works; nothing was written")
@@ -68,13 +69,13 @@ final class Console: JobObserver {
     terminal.result("      next: swift-dp-train evaluate --run \(directory)")
   }
 
-  func saved(step: Int, directory: String) {
+  public func saved(step: Int, directory: String) {
     terminal.clear()
     terminal.result("saved (75)  asked to stop: checkpoint of step \(grouped(step)) written to \(directory)")
     terminal.result("      next: run the same command with --run-dir \(directory) to go on, on any number of ranks")
   }
 
-  func alreadyFinished(_ summary: SummaryFile, directory: String) {
+  public func alreadyFinished(_ summary: SummaryFile, directory: String) {
     terminal.clear()
     terminal.result(
       "done  \(directory) is a finished run: \(grouped(summary.steps)) steps · test accuracy "

@@ -1,0 +1,31 @@
+import Training
+
+extension RecipeOptions {
+  /// Refuses what is given here but means nothing in the recipe that comes of it: a setting that looks as if it acted.
+  ///
+  /// For the flags of a command line; a configuration file has every setting, used or not.
+  func checkUse(in recipe: Recipe) throws {
+    func check(_ value: Any?, _ flag: String, _ isUsed: Bool, _ setting: String, _ remedy: String) throws {
+      guard let value, !isUsed else { return }
+      throw invalid("\(flag) \(value) with \(setting)", "give \(remedy), or leave it out")
+    }
+    let synthetic: [(Any?, String)] = [
+      (data.set.syntheticShape, "--synthetic-shape"), (data.set.syntheticClasses, "--synthetic-classes"),
+      (data.set.syntheticTrain, "--synthetic-train"), (data.set.syntheticTest, "--synthetic-test"),
+    ]
+    for (value, flag) in synthetic {
+      try check(
+        value, flag, recipe.dataset == .synthetic, "--dataset \(recipe.dataset.rawValue)", "--dataset synthetic")
+    }
+    let schedule = "--schedule \(recipe.schedule.rawValue)"
+    let isStep = recipe.schedule == .step
+    let hasEnd = recipe.schedule == .cosine || recipe.schedule == .polynomial
+    try check(optimizer.milestones, "--milestones", isStep, schedule, "--schedule step")
+    try check(optimizer.stepFactor, "--step-factor", isStep, schedule, "--schedule step")
+    try check(
+      optimizer.polynomialPower, "--polynomial-power", recipe.schedule == .polynomial, schedule,
+      "--schedule polynomial")
+    try check(
+      optimizer.finalLearningRate, "--final-learning-rate", hasEnd, schedule, "--schedule cosine or polynomial")
+  }
+}

@@ -1,0 +1,105 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// How a training job ends when its place, its launcher or its numbers will not do.
+@Suite(.serialized) struct EndsOfARunTests {
+  static let small = synthetic("1x6x6", train: 20, test: 10) + ["--model", "mlp", "--batch-size", "10", "--steps", "4"]
+
+  @Test(arguments: [Launch.alone, .ranks(3)]) func aRunDirectoryThatIsAFileIs74(_ launch: Launch) throws {
+    let workbench = try Workbench()
+    try workbench.write("file", [1])
+    for (path, reason) in [
+      ("file", "not a directory"), ("file/run", "not a directory"), ("/proc/run", "no such file or directory"),
+    ] {
+      let job = try launch.run(["train", "--run-dir", path] + Self.small, in: workbench.directory.url, timeLimit: 60)
+      #expect(job.exitCode == 74 && job.standardOutput == "" && !job.timedOut, "\(job.transcript)")
+      let text =
+        "--run-dir \(path): cannot be written (\(reason)); give another directory with --run-dir, or free space."
+      #expect(job.standardError == "error (74): \(text)\n")
+    }
+    #expect(try workbench.bytes("file") == [1])
+  }
+
+  @Test func moreRanksThanShardsIs64() throws {
+    try Workbench().expectError(
+      "error (64): 3 ranks cannot host 2 shards: start at most 2 ranks, or raise --shards.",
+      Self.small + ["--shards", "2"], .ranks(3))
+  }
+
+  @Test func errorsOfArgumentsArePrintedOnce() throws {
+    try Workbench().expectError(
+      "error (64): --schedule linear is not known; give one of constant, step, cosine, polynomial.",
+      ["--schedule", "linear"], .ranks(3))
+    try Workbench().expectError(
+      "error (64): Unknown option '--bogus'. See swift-dp-train --help.", ["--bogus"], .ranks(3))
+  }
+
+  /// The step is named, the run can be looked at, and there is no result.
+  @Test(arguments: [Launch.alone, .ranks(3)]) func aDivergedRunIs72(_ launch: Launch) throws {
+    let workbench = try Workbench()
+    let job = try launch.run(
+      ["train", "--run-dir", "run", "--learning-rate", "1e20", "--shards", "3"] + Self.small,
+      in: workbench.directory.url, timeLimit: 60)
+    #expect(job.exitCode == 72 && job.standardOutput == "" && !job.timedOut, "\(job.transcript)")
+    let errors = job.standardError.split(separator: "\n").filter { $0.hasPrefix("error") }
+    #expect(
+      errors == [
+        "error (72): training diverged: the loss of step 2 is not a number. Lower --learning-rate (1e+20), raise "
+          + "--warmup-epochs, or set --clip-norm."
+      ], "\(job.transcript)")
+    #expect(job.standardError.hasSuffix((errors.last ?? "") + "\n"), "\(job.transcript)")
+    let left = try FileManager.default.contentsOfDirectory(
+      atPath: workbench.directory.url.appendingPathComponent("run").path)
+    #expect(
+      left.contains("events.jsonl") && !left.contains { $0.contains("summary") || $0.contains("model") }, "\(left)")
+  }
+
+  /// What a foreign launcher leaves: N processes, each a world of one.
+  @Test func aForeignLauncherIs78() throws {
+    let workbench = try Workbench()
+    for (rank, size, name) in [
+      ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "Open MPI's mpirun"),
+      ("PMI_RANK", "PMI_SIZE", "a PMI launcher (MPICH's or Intel's mpiexec)"),
+    ] {
+      for number in 0..<2 {
+        let job = try run(
+          [product("swift-dp-train"), "train", "--run-dir", "run"] + Self.small,
+          environment: [rank: "\(number)", size: "2"], in: workbench.directory.url, timeLimit: 30)
+        #expect(job.exitCode == 78 && job.standardOutput == "", "\(job.transcript)")
+        let lines = job.standardError.split(separator: "\n")
+        #expect(lines.count == (number == 0 ? 1 : 0), "\(job.transcript)")
+        for line in lines {
+          #expect(line.hasPrefix("error (78): \(name) started 2 processes, but this program's MPI ("), "\(line)")
+        }
+      }
+    }
+    #expect(!FileManager.default.fileExists(atPath: workbench.directory.url.appendingPathComponent("run").path))
+  }
+
+  /// A second job on a run directory waits for the first, and goes on when that ends.
+  @Test func twoJobsDoNotShareARunDirectory() throws {
+    let workbench = try Workbench()
+    let script = """
+      flock run/.lock sleep 1 & sleep 0.2
+      "$@"
+      """
+    try FileManager.default.createDirectory(
+      at: workbench.directory.url.appendingPathComponent("run"), withIntermediateDirectories: false)
+    try workbench.write("run/.lock", [])
+    let job = try run(
+      ["sh", "-c", script, "sh", product("swift-dp-train"), "train", "--run-dir", "run"] + Self.small,
+      in: workbench.directory.url)
+    #expect(job.exitCode == 0 && job.seconds >= 0.9, "\(job.transcript)")
+  }
+
+  /// A dry run takes real steps and leaves nothing.
+  @Test func aDryRunWritesNothing() throws {
+    let workbench = try Workbench()
+    let job = try Launch.ranks(2).run(
+      ["train", "--run-dir", "run", "--dry-run", "2"] + Self.small, in: workbench.directory.url)
+    #expect(job.exitCode == 0, "\(job.transcript)")
+    #expect(job.standardOutput == "done  dry run of 2 steps: everything works; nothing was written\n")
+    #expect(!FileManager.default.fileExists(atPath: workbench.directory.url.appendingPathComponent("run").path))
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The same bits on any number of ranks, bound or not, under a launcher or without: digests, every loss, accuracy and
+/// norm, and the files.
+@Suite(.serialized) struct EqualBitsTests {
+  struct Case: Sendable, CustomStringConvertible {
+    let name: String
+    let arguments: [String]
+    let launches: [Launch]
+    var description: String { name }
+
+    init(_ name: String, shards: Int, _ launches: [Launch], _ data: [String], _ options: String) {
+      self.name = name
+      self.launches = launches
+      arguments =
+        ["--seed", "7", "--shards", "\(shards)", "--log-every", "1"] + data
+        + options.split(separator: " ").map(String.init)
+    }
+  }
+
+  static let cases = [
+    // Three steps to an epoch, the last of 30 samples; evaluation in blocks of 250, 250 and 100.
+    Case(
+      "lenet5", shards: 4, [.ranks(1), .usual(1), .bound(1), .ranks(2), .usual(2), .ranks(3), .ranks(4), .bound(4)],
+      synthetic("1x12x12", train: 130, test: 600), "--model lenet5 --batch-size 50 --epochs 1"),
+    Case(
+      "cnn", shards: 4, [.ranks(1), .ranks(2), .bound(3), .ranks(4)], synthetic("1x8x8", train: 60, test: 40),
+      "--model cnn --batch-size 20 --steps 3"),
+    Case(
+      "a last batch smaller than S", shards: 5, (1...5).map(Launch.ranks), synthetic("1x6x6", train: 27, test: 600),
+      "--model mlp --batch-size 12 --epochs 2 --bucket-size 64KiB"),
+    Case(
+      "batches smaller than S", shards: 7, [1, 2, 3, 5, 7].map(Launch.ranks), synthetic("1x6x6", train: 10, test: 20),
+      "--model mlp --batch-size 4 --epochs 2"),
+    Case(
+      "resnet18-cifar, dropout, augmentation", shards: 4, [.ranks(1), .ranks(2), .bound(3), .ranks(4)],
+      synthetic("3x8x8", train: 23, test: 20),
+      "--model resnet18-cifar --dropout 0.1 --batch-size 10 --epochs 1 --random-crop 2 --horizontal-flip"),
+    Case(
+      "batch norm with empty shards", shards: 7, [.ranks(2), .ranks(7)], synthetic("3x8x8", train: 5, test: 20),
+      "--model resnet18-cifar --batch-size 5 --steps 2"),
+    Case(
+      "micro-batches, clipping, smoothing, held out", shards: 7, [1, 3, 4, 7].map(Launch.ranks),
+      synthetic("1x12x12", train: 100, test: 20),
+      "--model lenet5 --batch-size 31 --epochs 2 --micro-batch-size 2 --clip-norm 0.5 --label-smoothing 0.1 "
+        + "--hold-out 20 --nesterov --warmup-epochs 0.5 --schedule polynomial --decay-all --dropout 0.2"),
+    Case(
+      "two threads a shard", shards: 3, [.ranks(1), .bound(1), .ranks(2), .ranks(3)],
+      synthetic("1x12x12", train: 60, test: 40),
+      "--model lenet5 --batch-size 30 --steps 3 --threads-per-shard 2 --schedule step --milestones 1st,2st"),
+  ]
+
+  @Test(arguments: cases) func bitsAreEqual(_ example: Case) throws {
+    let reference = try record(example.arguments, .alone)
+    for launch in example.launches {
+      let other = try record(example.arguments, launch)
+      let difference = other.difference(from: reference)
+      #expect(difference == nil, "\(launch): \(difference ?? "")")
+    }
+  }
+
+  @Test func anotherSeedGivesOtherBits() throws {
+    let arguments = synthetic("1x6x6", train: 20, test: 20) + ["--model", "mlp", "--batch-size", "10", "--steps", "2"]
+    let records = try ["1", "2"].map { try record(arguments + ["--seed", $0], .alone) }
+    for key in ["parameters_sha256", "state_sha256"] {
+      #expect(try records[0].value(key) != records[1].value(key), "\(key)")
+    }
+  }
+
+  /// Rounding aside it is the same sum.
+  @Test func nativeIsTheSameToRounding() throws {
+    let arguments =
+      synthetic("1x6x6", train: 40, test: 20)
+      + ["--model", "mlp", "--shards", "3", "--batch-size", "10", "--steps", "4", "--learning-rate", "0.01"]
+    let ring = try record(arguments, .alone)
+    let native = try record(arguments + ["--all-reduce", "native"], .ranks(3))
+    let losses = try [ring, native].map { try #require(Double($0.value("final_train_loss"))) }
+    #expect(abs(losses[0] - losses[1]) <= 1e-4 * losses[0], "\(losses)")
+  }
+}

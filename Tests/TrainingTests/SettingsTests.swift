@@ -1,0 +1,85 @@
+import Collectives
+import Datasets
+import Foundation
+import Testing
+import Training
+
+/// How settings, sizes and numbers are written down.
+@Suite struct SettingsTests {
+  @Test func everySettingIsWrittenOnce() {
+    let settings = Recipe().settings(dataDirectory: "/data")
+    #expect(Set(settings.map(\.key)).count == settings.count)
+    #expect(settings.first { $0.key == "data-dir" }?.value == "/data")
+    let lines = Recipe().configurationText(dataDirectory: nil).split(separator: "\n")
+    #expect(lines.count == settings.count && lines.contains("shards: null") && lines.contains("epochs: 5"))
+  }
+
+  /// Two recipes that differ anywhere have settings that differ, or a checkpoint of one would go on as the other.
+  @Test func everyFieldOfARecipeIsASetting() {
+    let changes: [(inout Recipe) -> Void] = [
+      { $0.model = .cnn }, { $0.dropout = 0.5 }, { $0.dataset = .mnist },
+      { $0.synthetic.shape = ImageShape(channels: 1, height: 2, width: 3) }, { $0.synthetic.classCount = 3 },
+      { $0.synthetic.trainCount = 3 }, { $0.synthetic.testCount = 3 }, { $0.holdOut = 3 }, { $0.shuffles = false },
+      { $0.dropsLast = true }, { $0.augmentation = [.randomCrop(padding: 2)] }, { $0.augmentation = [.horizontalFlip] },
+      { $0.seed = 3 }, { $0.batchSize = 3 }, { $0.length = .steps(5) }, { $0.length = .epochs(6) },
+      { $0.microBatchSize = 3 }, { $0.shards = 3 }, { $0.threadsPerShard = 3 }, { $0.learningRate = 0.3 },
+      { $0.momentum = 0.3 }, { $0.nesterov = true }, { $0.weightDecay = 0.3 }, { $0.decaysAll = true },
+      { $0.clipNorm = 3 }, { $0.labelSmoothing = 0.3 }, { $0.schedule = .step }, { $0.warmupEpochs = 0.3 },
+      { $0.milestones = [.steps(3)] }, { $0.milestones = [.epochs(3)] }, { $0.stepFactor = 0.3 },
+      { $0.polynomialPower = 3 }, { $0.finalLearningRate = 0.3 }, { $0.allReduce = .native }, { $0.bucketBytes = 300 },
+    ]
+    var texts = Set([Recipe().configurationText(dataDirectory: nil)])
+    for (number, change) in changes.enumerated() {
+      var recipe = Recipe()
+      change(&recipe)
+      #expect(texts.insert(recipe.configurationText(dataDirectory: nil)).inserted, "change \(number)")
+    }
+    // Every stored field of a recipe but the block of evaluation, which no flag changes, is changed above.
+    #expect(Mirror(reflecting: Recipe()).children.count == 30)
+  }
+
+  @Test func byteCounts() {
+    for (text, value) in [
+      ("4MiB", 4 << 20), ("512KiB", 512 << 10), ("1GiB", 1 << 30), ("65536", 65536), ("7B", 7), ("1.5KiB", 1536),
+      ("0", 0),
+    ] {
+      #expect(ByteCount(text)?.value == value)
+    }
+    for text in ["", "4MB", "x", "-1", "KiB", "1e30GiB", "nan"] { #expect(ByteCount(text) == nil, "\(text)") }
+    for value in [0, 1, 1023, 1024, 1536, 1 << 20, 5 << 30] {
+      #expect(ByteCount(ByteCount(value).text)?.value == value)
+    }
+  }
+
+  @Test func numbersAreGrouped() {
+    let numbers = [0, 7, 999, 1000, 12_345, 1_234_567, -1000]
+    #expect(numbers.map(grouped) == ["0", "7", "999", "1,000", "12,345", "1,234,567", "-1,000"])
+  }
+
+  @Test func errorsHaveTheirExitCodes() {
+    #expect(TrainingError(DataError("d")).exitCode == 65)
+    #expect(TrainingError(TrainingError(.diverged, "t")).exitCode == 72)
+    struct Other: Error {}
+    #expect(TrainingError(Other()).exitCode == 71)
+    #expect(
+      [ExitCode.done, .badConfiguration, .badData, .hang, .rankFailed, .diverged, .cannotWrite, .savedOnRequest]
+        .map(\.rawValue) == [0, 64, 65, 70, 71, 72, 74, 75])
+    #expect(ExitCode.launchProblem.rawValue == 78)
+  }
+
+  @Test func eventsAreSortedAndTakeWhatJSONCannot() throws {
+    let line = try RunDirectory.json(["b": Double.nan, "a": .infinity, "c": -.infinity])
+    #expect(String(decoding: line, as: UTF8.self) == #"{"a":"inf","b":"nan","c":"-inf"}"#)
+  }
+
+  /// A fingerprint is one text on one machine, and its differences have names.
+  @Test func fingerprintsAreCompared() {
+    let here = Fingerprint.ofThisMachine()
+    #expect(here == Fingerprint.ofThisMachine() && here["numerics"] == "\(Fingerprint.numericsRevision)")
+    let fields = here.fields.map { field in
+      Fingerprint.Field(name: field.name, value: field.name == "oneDNN" ? "9.9" : field.value)
+    }
+    #expect(here.differences(from: Fingerprint(fields: fields)) == ["oneDNN: \(here["oneDNN"]), there 9.9"])
+    #expect(here.differences(from: here) == [])
+  }
+}

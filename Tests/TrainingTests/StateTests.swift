@@ -1,0 +1,139 @@
+import Datasets
+import Engine
+import Foundation
+import Models
+import Networks
+import TestSupport
+import Testing
+import Training
+
+/// The state of a run, its digests, and its files.
+@Suite struct StateTests {
+  /// A state with values in every vector, over the layouts that a batch size asks for.
+  static func state(batch: Int = 4, model: ModelName = .resnet18CIFAR, seed: UInt64 = 3) throws -> TrainingState {
+    let network = model.network(input: .init(3, 8, 8), classes: 10)
+    let layout = try Planner.parameterLayout(for: network.traced(batchSize: batch).training())
+    let state = try TrainingState(layout: layout, slotNames: ["momentum"])
+    try layout.initialize(state.parameters.pointer, seed: seed)
+    for entry in layout.entries where entry.parameter.isTrainable {
+      let values = Initializer.uniform(bound: 1).values(
+        count: entry.parameter.count, seed: seed + 1, name: entry.parameter.name)
+      try layout.setStandardValues(values, of: entry, in: state.slots[0].pointer)
+    }
+    state.position = Position(step: 12)
+    return state
+  }
+
+  static let manifest = Checkpoint.Manifest(
+    step: 12, epoch: 1.5, configuration: "seed: 3\n", plan: "p", fingerprint: "f", stateSHA256: "s", loss: 0.5)
+
+  /// Kernels may choose other layouts for another batch size; what is trained is the same.
+  @Test func digestsDoNotDependOnTheLayouts() throws {
+    let states = try [1, 4, 32].map { try Self.state(batch: $0) }
+    for state in states {
+      #expect(try state.parametersDigest() == states[0].parametersDigest())
+      #expect(try state.stateDigest() == states[0].stateDigest())
+    }
+  }
+
+  @Test func everyPartCounts() throws {
+    let state = try Self.state()
+    let (parameters, whole) = try (state.parametersDigest(), state.stateDigest())
+    state.position.step += 1
+    #expect(try state.parametersDigest() == parameters && state.stateDigest() != whole)
+    state.position.step -= 1
+    #expect(try state.stateDigest() == whole)
+    state.slots[0].pointer[0].negate()
+    #expect(try state.parametersDigest() == parameters && state.stateDigest() != whole)
+    state.slots[0].pointer[0].negate()
+    let last = try #require(state.layout.entries.last)
+    state.parameters.pointer[last.range.lowerBound] += 1
+    #expect(try state.parametersDigest() != parameters && state.stateDigest() != whole)
+  }
+
+  @Test func aCheckpointGivesTheStateBack() throws {
+    let directory = try TemporaryDirectory()
+    let state = try Self.state()
+    let path = try Checkpoint.write(state, manifest: Self.manifest, to: directory.url.path)
+    #expect(path == directory.url.path + "/step-00000012")
+    let checkpoint = try Checkpoint(path: path)
+    try checkpoint.verify()
+    #expect(checkpoint.manifest.step == 12 && checkpoint.manifest.configuration == "seed: 3\n")
+    let other = try Self.state(batch: 1, seed: 99)
+    #expect(try other.stateDigest() != state.stateDigest())
+    try checkpoint.load(into: other)
+    #expect(try other.stateDigest() == state.stateDigest())
+    #expect(other.position == state.position)
+  }
+
+  @Test func checkpointsAreListedNewestFirst() throws {
+    let directory = try TemporaryDirectory()
+    for step in [9, 100, 12] {
+      var manifest = Self.manifest
+      manifest.step = step
+      _ = try Checkpoint.write(Self.state(model: .mlp), manifest: manifest, to: directory.url.path)
+    }
+    // What a killed job leaves is not a checkpoint.
+    let left = directory.url.appendingPathComponent(".step-00000200.temporary")
+    try FileManager.default.createDirectory(at: left, withIntermediateDirectories: false)
+    let names = Checkpoint.list(in: directory.url.path).map { URL(fileURLWithPath: $0).lastPathComponent }
+    #expect(names == ["step-00000100", "step-00000012", "step-00000009"])
+    #expect(Checkpoint.list(in: directory.url.path + "/none") == [])
+  }
+
+  /// A byte anywhere, a missing file, a cut: `verify` or reading tells, with 65.
+  @Test func damageIsFound() throws {
+    let directory = try TemporaryDirectory()
+    let path = try Checkpoint.write(Self.state(model: .mlp), manifest: Self.manifest, to: directory.url.path)
+    let file = URL(fileURLWithPath: path + "/state.safetensors")
+    let sound = try Data(contentsOf: file)
+    func expectFault(_ comment: String) {
+      let error = #expect(throws: TrainingError.self, "\(comment)") { try Checkpoint(path: path).verify() }
+      #expect(error?.code == .badData && error?.description.hasPrefix(path) == true, "\(comment)")
+    }
+    for place in [0, 100, sound.count / 2, sound.count - 1] {
+      var damaged = sound
+      damaged[place] ^= 0x10
+      try damaged.write(to: file)
+      expectFault("byte \(place)")
+    }
+    try sound.dropLast().write(to: file)
+    expectFault("cut")
+    try FileManager.default.removeItem(at: file)
+    expectFault("missing")
+    try sound.write(to: file)
+    try Checkpoint(path: path).verify()
+    let manifest = URL(fileURLWithPath: path + "/manifest.json")
+    for text in ["", "{", "[]", #"{"format": 1}"#] {
+      try Data(text.utf8).write(to: manifest)
+      expectFault("manifest \(text)")
+    }
+    try FileManager.default.removeItem(at: manifest)
+    expectFault("no manifest")
+  }
+
+  @Test func anotherModelsCheckpointIsRefused() throws {
+    let directory = try TemporaryDirectory()
+    let path = try Checkpoint.write(Self.state(model: .mlp), manifest: Self.manifest, to: directory.url.path)
+    let other = try Self.state(model: .cnn)
+    let error = #expect(throws: TrainingError.self) { try Checkpoint(path: path).load(into: other) }
+    #expect(error?.code == .badData)
+  }
+
+  @Test func parametersGoThroughAFile() throws {
+    let directory = try TemporaryDirectory()
+    let file = directory.url.appendingPathComponent("model.safetensors").path
+    let state = try Self.state()
+    try state.writeParameters(to: file)
+    let other = try Self.state(batch: 1, seed: 50)
+    try other.readParameters(from: file)
+    #expect(try other.parametersDigest() == state.parametersDigest())
+    // A layer that is passed over keeps its start, with another number of classes too.
+    let third = try Self.state(seed: 60)
+    let entry = try #require(third.layout.entries.first { $0.parameter.name == "fc.weight" })
+    let before = try third.layout.standardValues(of: entry, in: third.parameters.pointer)
+    try third.readParameters(from: file, skipping: ["fc"])
+    #expect(try third.layout.standardValues(of: entry, in: third.parameters.pointer) == before)
+    #expect(try third.parametersDigest() != state.parametersDigest())
+  }
+}
