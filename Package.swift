@@ -80,8 +80,10 @@ let package = Package(
       dependencies: ["Training", "Collectives", "Datasets", "Engine", "Models", "Networks", "TestSupport"]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["swift-dp-train", "own-model", "TensorFiles", "TestSupport", "Training"],
-      exclude: ["Snapshots"]),
+      dependencies: [
+        "swift-dp-train", "own-model", "Datasets", "Models", "Networks", "TensorFiles", "TestSupport", "Training",
+      ],
+      exclude: ["References", "Snapshots"]),
   ],
   cxxLanguageStandard: .cxx17
 )

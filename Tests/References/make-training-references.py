@@ -25,6 +25,8 @@ from reference_data import STATISTICS, read_order, read_training_set, write_cifa
 from reference_models import load_tensors, make_model, running_statistics, stored_tensors
 from tensor_files import read_safetensors, write_safetensors
 
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
+
 
 def main():
     options = parse()
@@ -41,19 +43,18 @@ def main():
     if not init:
         raise SystemExit("--order needs --init FILE or --make-init FILE for the start parameters.")
     images, labels = read_training_set(options.dataset, options.data_dir)
-    model = make_model(options.model, images.shape[1:]).to(getattr(torch, options.dtype))
+    model = make_model(options.model, images.shape[1:])
+    model = model.to(getattr(torch, options.dtype), memory_format=MEMORY_FORMATS[options.memory_format])
     load_tensors(model, read_safetensors(init), init)
-    start = {name: array.copy() for name, array in arrays(model).items()}
     losses = train(model, normalised(images, options), torch.from_numpy(labels), options)
-    final = arrays(model)
     if options.output:
-        write_safetensors(options.output, final)
+        write_safetensors(options.output, arrays(model))
     if options.losses:
         record = {
             "torch": torch.__version__.split("+")[0], "model": options.model, "dataset": options.dataset,
-            "dtype": options.dtype, "shards": options.shards, "learningRate": options.learning_rate,
-            "momentum": options.momentum, "weightDecay": options.weight_decay, "nesterov": options.nesterov,
-            "losses": losses, "tensors": summary(start, final, options.sampled_elements),
+            "dtype": options.dtype, "memoryFormat": options.memory_format, "shards": options.shards,
+            "learningRate": options.learning_rate, "momentum": options.momentum, "weightDecay": options.weight_decay, "nesterov": options.nesterov,
+            "losses": losses,
         }
         pathlib.Path(options.losses).write_text(json.dumps(record, indent=1) + "\n")
     last = len(losses) - 1
@@ -78,9 +79,9 @@ def parse():
     parser.add_argument("--weight-decay", type=float, default=0.0)
     parser.add_argument("--nesterov", action="store_true")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
+    parser.add_argument("--memory-format", default="contiguous", choices=sorted(MEMORY_FORMATS))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--losses", help="JSON to write: losses, and norms and sampled elements of every tensor")
-    parser.add_argument("--sampled-elements", type=int, default=32, help="elements of each tensor in --losses")
+    parser.add_argument("--losses", help="JSON to write: the settings, and the loss of every step")
     parser.add_argument("--output", help="safetensors to write: parameters and running statistics after the last step")
     parser.add_argument("--make-init", help="safetensors to write with start parameters drawn by PyTorch from --seed")
     parser.add_argument("--make-cifar10", help="directory to write random CIFAR-10 binary files to, from --seed")
@@ -101,8 +102,13 @@ def normalised(images, options):
 
     mean, deviation = STATISTICS[options.dataset]
     mean, deviation = column(options.mean, mean), column(options.deviation, deviation)
-    dtype = getattr(torch, options.dtype)
-    return lambda indices: torch.from_numpy((images[indices] / 255.0 - mean) / deviation).to(dtype)
+    dtype, memory_format = getattr(torch, options.dtype), MEMORY_FORMATS[options.memory_format]
+
+    def batch(indices):
+        values = torch.from_numpy((images[indices] / 255.0 - mean) / deviation)
+        return values.to(dtype, memory_format=memory_format)
+
+    return batch
 
 
 def train(model, pixels, labels, options):
@@ -147,24 +153,6 @@ def accumulate_gradients(model, pixels, labels, batch):
 def arrays(model):
     """Parameters and running statistics as numpy arrays."""
     return {name: tensor.detach().numpy() for name, tensor in stored_tensors(model).items()}
-
-
-def summary(start, final, count):
-    """Of every tensor: norms, and evenly spaced elements before and after; small enough to be kept in a repository."""
-    result = {}
-    for name in sorted(final):
-        first, last = start[name].astype(numpy.float64).ravel(), final[name].astype(numpy.float64).ravel()
-        sampled = sorted({i * first.size // count for i in range(count)})
-        result[name] = {
-            "shape": list(final[name].shape),
-            "initialNorm": float(numpy.linalg.norm(first)),
-            "finalNorm": float(numpy.linalg.norm(last)),
-            "changeNorm": float(numpy.linalg.norm(last - first)),
-            "sampled": sampled,
-            "initial": first[sampled].tolist(),
-            "final": last[sampled].tolist(),
-        }
-    return result
 
 
 if __name__ == "__main__":
