@@ -15,16 +15,26 @@ public enum MPILibrary {
   /// The version of the MPI standard that the header states, such as `3.1`.
   public static var standard: String { String(cString: cmpi_standard()) }
 
-  /// The thread level that the library granted: `funneled`, `serialized`, …; only inside `withMPI`.
+  /// Whether MPI functions can be called: inside `withMPI`.
+  private static var isRunning: Bool {
+    var (initialised, finalised): (Int32, Int32) = (0, 0)
+    _ = MPI_Initialized(&initialised)
+    _ = MPI_Finalized(&finalised)
+    return initialised != 0 && finalised == 0
+  }
+
+  /// The thread level that the library granted: `funneled`, `serialized`, …; `none` outside `withMPI`.
   public static var threadLevel: String {
+    guard isRunning else { return "none" }
     var level: Int32 = -1
     _ = MPI_Query_thread(&level)
     return String(cString: cmpi_thread_level_name(level))
   }
 
-  /// The name of the machine this rank runs on.
+  /// The name of the machine this rank runs on; empty outside `withMPI`.
   public static var processorName: String {
-    cString(capacity: cmpi_max_processor_name()) { MPI_Get_processor_name($0, $1) } ?? ""
+    guard isRunning else { return "" }
+    return cString(capacity: cmpi_max_processor_name()) { MPI_Get_processor_name($0, $1) } ?? ""
   }
 
   /// Seconds since some moment in the past, the same moment for this rank's whole life.

@@ -6,7 +6,7 @@ import Synchronization
 /// Floating-point operations a second that `threads` threads reach side by side at most: chains of multiply-adds in
 /// registers, as wide as the instruction set (CKernels/peak.h). The measure of `share_of_peak`.
 ///
-/// Each thread takes its best of several runs of about ten milliseconds, so that a short disturbance does not count.
+/// Each thread takes its best of many short runs, so that a disturbance does not count.
 func measurePeakRate(threads: Int) throws -> Double {
   final class Total: Sendable { let rate = Mutex(0.0) }
   let total = Total()
@@ -14,11 +14,11 @@ func measurePeakRate(threads: Int) throws -> Double {
     var rounds = 1_000
     var best = 0.0
     var runs = 0
-    while runs < 8 {
+    while runs < 100 {
       let begin = DispatchTime.now().uptimeNanoseconds
       let operations = ck_multiply_adds(rounds)
       let nanoseconds = DispatchTime.now().uptimeNanoseconds - begin
-      if nanoseconds < 5_000_000 {
+      if nanoseconds < 300_000 {
         rounds *= 2
       } else {
         best = max(best, operations / Double(nanoseconds) * 1e9)

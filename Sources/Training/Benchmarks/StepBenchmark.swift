@@ -11,6 +11,8 @@ import Networks
 ///     3 steps                 warm-up, not counted
 ///     `steps` steps           timed as a whole
 ///     3 to 10 steps           timed operation by operation
+///
+/// The peak rate of the processors is measured before, between and after, because others may use them meanwhile.
 public struct StepBenchmark: Sendable {
   /// What differs from a recipe's defaults; data, length and schedule are the benchmark's.
   public var recipe: Recipe
@@ -83,6 +85,12 @@ public struct StepBenchmark: Sendable {
     try trainer.start()
 
     let batches = try RepeatedBatch(try trainer.makeReader())
+    let threads = resources.workers * resources.threadsPerShard
+    func peakRate() throws -> Double {
+      try world.barrier()
+      return try world.allReduce(measurePeakRate(threads: threads), .sum)
+    }
+    var peak = try peakRate()
     for _ in 0..<Self.warmUpSteps { _ = try trainer.step(batches, measuringNorm: false) }
     try world.barrier()
     trainer.times = StepTimes()
@@ -93,11 +101,9 @@ public struct StepBenchmark: Sendable {
       milliseconds.append(Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e6)
     }
     let times = trainer.times
+    peak = max(peak, try peakRate())
     let layers = try profile(trainer, batches)
-
-    try world.barrier()
-    let threads = resources.workers * resources.threadsPerShard
-    let peak = try world.allReduce(measurePeakRate(threads: threads), .sum)
+    peak = max(peak, try peakRate())
     return report(trainer, world, Statistics(milliseconds), times, layers, peak: peak)
   }
 

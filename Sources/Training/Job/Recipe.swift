@@ -87,8 +87,10 @@ public struct Recipe: Sendable, Equatable {
 
   /// The optimizer as a chain of gradient transformations.
   public func transformations() throws -> [GradientTransformation] {
-    try .stochasticGradientDescent(
-      momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, clipNorm: clipNorm)
+    try classifying {
+      try .stochasticGradientDescent(
+        momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, clipNorm: clipNorm)
+    }
   }
 
   /// The sizes of the micro-batches that a shard's `count` samples are cut into, none zero.

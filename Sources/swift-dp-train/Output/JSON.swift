@@ -1,5 +1,6 @@
 import Foundation
 import TensorFiles
+import Training
 
 /// A value as JSON with sorted keys in the style of `summary.json`: `samplesPerSecond` is `samples_per_second`.
 func json(_ value: some Encodable) throws -> String {
@@ -12,4 +13,7 @@ func json(_ value: some Encodable) throws -> String {
 }
 
 /// Writes a text file, which appears whole or not at all.
-func write(_ text: String, to path: String) throws { try AtomicFile.write(Array((text + "\n").utf8), to: path) }
+/// - Throws: 74 where it cannot be written.
+func write(_ text: String, to path: String) throws {
+  do { try AtomicFile.write(Array((text + "\n").utf8), to: path) } catch { throw TrainingError(error) }
+}
