@@ -9,7 +9,9 @@ final class Workbench {
 
   static let mnist = ["--dataset", "mnist", "--data-dir", "data"]
   /// A run that ends in a moment.
-  static let brief = ["--model", "mlp", "--batch-size", "4", "--steps", "2"]
+  static let brief = [
+    "--model", "mlp", "--batch-size", "4", "--steps", "2", "--learning-rate", "0.1", "--warmup-epochs", "0",
+  ]
 
   init() throws {
     directory = try TemporaryDirectory()

@@ -4,7 +4,10 @@ import Testing
 
 /// How a training job ends when its place, its launcher or its numbers will not do.
 @Suite(.serialized) struct EndsOfARunTests {
-  static let small = synthetic("1x6x6", train: 20, test: 10) + ["--model", "mlp", "--batch-size", "10", "--steps", "4"]
+  static let small =
+    synthetic("1x6x6", train: 20, test: 10) + ["--model", "mlp", "--batch-size", "10", "--steps", "4"] + [
+      "--warmup-epochs", "0",
+    ]
 
   @Test(arguments: [Launch.alone, .ranks(3)]) func aRunDirectoryThatIsAFileIs74(_ launch: Launch) throws {
     let workbench = try Workbench()

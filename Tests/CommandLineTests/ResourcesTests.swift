@@ -6,7 +6,10 @@ import Training
 /// Shards and threads are resolved once, by rules (numerics contract, rule 2), and kept for the life of a run.
 @Suite(.serialized) struct ResourcesTests {
   private func resolved(_ launch: Launch, _ options: [String]) throws -> [String] {
-    let arguments = synthetic("1x4x4", train: 8, test: 4) + ["--model", "mlp", "--batch-size", "8", "--steps", "1"]
+    let arguments =
+      synthetic("1x4x4", train: 8, test: 4) + [
+        "--model", "mlp", "--batch-size", "8", "--steps", "1", "--warmup-epochs", "0",
+      ]
     let run = try record(arguments + options, launch)
     return [try run.value("shards"), try run.value("threads_per_shard")]
   }
