@@ -6,7 +6,7 @@ import Testing
 @Suite struct OwnModelTests {
   @Test func exampleTrainsOnTwoRanks() throws {
     let directory = try TemporaryDirectory()
-    let run = directory.path + "/run"
+    let run = directory.url.path + "/run"
     let result = try mpirun(np: 2, [product("own-model"), run, "3"], timeLimit: 120)
     #expect(result.exitCode == 0, "\(result.transcript)")
     #expect(result.standardError.contains("model tiny · "), "\(result.transcript)")
