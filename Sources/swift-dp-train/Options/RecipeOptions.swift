@@ -104,7 +104,7 @@ struct BatchOptions: ParsableArguments {
 }
 
 struct OptimizerOptions: ParsableArguments {
-  @Option(help: "The highest learning rate, for the global batch as it is (default: 0.1).") var learningRate: Double?
+  @Option(help: "The highest learning rate, for the global batch as it is (default: 0.05).") var learningRate: Double?
   @Option(help: "Momentum of SGD (default: 0.9).") var momentum: Double?
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Nesterov's form of momentum.") var nesterov: Bool?
   @Option(help: "Weight decay, not on biases and batch-norm parameters (default: 5e-4).") var weightDecay: Double?
