@@ -75,7 +75,7 @@ public struct Banner: Sendable {
 
   private static func rate(_ recipe: Recipe) -> String {
     var parts = ["\(recipe.learningRate) as given (no scaling)"]
-    if recipe.warmupEpochs > 0 { parts.append("warm-up \(String(format: "%g", recipe.warmupEpochs)) epochs") }
+    if let warmup = recipe.warmupEpochs, warmup > 0 { parts.append("warm-up \(String(format: "%.3g", warmup)) epochs") }
     parts.append("\(recipe.schedule.rawValue) schedule")
     parts.append("momentum \(recipe.momentum)\(recipe.nesterov ? " (Nesterov)" : "")")
     if recipe.weightDecay > 0 { parts.append("weight decay \(recipe.weightDecay)") }

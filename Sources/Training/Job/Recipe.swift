@@ -38,7 +38,8 @@ public struct Recipe: Sendable, Equatable {
   public var clipNorm: Double?
   public var labelSmoothing: Float = 0
   public var schedule = Schedule.cosine
-  public var warmupEpochs = 0.5
+  /// Nil for half an epoch, or for a tenth of the run where that is less.
+  public var warmupEpochs: Double?
   /// For the schedule `step`: where the rate is multiplied by `stepFactor`.
   public var milestones: [TrainingSpan] = []
   public var stepFactor = 0.1
@@ -75,7 +76,20 @@ public struct Recipe: Sendable, Equatable {
       }
     return try LearningRateSchedule(
       peak: learningRate, shape: shape, totalSteps: totalSteps(stepsPerEpoch: stepsPerEpoch),
-      warmupSteps: TrainingSpan.epochs(warmupEpochs).steps(stepsPerEpoch: stepsPerEpoch))
+      warmupSteps: warmupSteps(stepsPerEpoch: stepsPerEpoch))
+  }
+
+  private func warmupSteps(stepsPerEpoch: Int) -> Int {
+    if let warmupEpochs { return TrainingSpan.epochs(warmupEpochs).steps(stepsPerEpoch: stepsPerEpoch) }
+    return min(
+      TrainingSpan.epochs(0.5).steps(stepsPerEpoch: stepsPerEpoch), totalSteps(stepsPerEpoch: stepsPerEpoch) / 10)
+  }
+
+  /// The recipe with a warm-up in place of its default.
+  package func withWarmup(stepsPerEpoch: Int) -> Recipe {
+    var recipe = self
+    recipe.warmupEpochs = Double(warmupSteps(stepsPerEpoch: stepsPerEpoch)) / Double(stepsPerEpoch)
+    return warmupEpochs == nil ? recipe : self
   }
 
   public func totalSteps(stepsPerEpoch: Int) -> Int {

@@ -69,7 +69,8 @@ extension Trainer {
     let final = try latest ?? (actions.evaluates ? evaluate(best: &progress.best) : EvaluationReport.none)
     let summary = RunSummary(
       steps: state.position.step, epochs: Double(state.position.step) / Double(plan.stepsPerEpoch),
-      finalTrainLoss: progress.loss, test: final, best: progress.best ?? final, samplesPerSecond: window.samplesPerSecond,
+      finalTrainLoss: progress.loss, test: final, best: progress.best ?? final,
+      samplesPerSecond: window.samplesPerSecond,
       seconds: Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9,
       parametersDigest: try state.parametersDigest().description, stateDigest: try state.stateDigest().description)
     try observe(.finished(summary))

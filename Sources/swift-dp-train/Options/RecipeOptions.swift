@@ -104,7 +104,7 @@ struct BatchOptions: ParsableArguments {
 }
 
 struct OptimizerOptions: ParsableArguments {
-  @Option(help: "The highest learning rate, for the global batch as it is (default: 0.1).") var learningRate: Double?
+  @Option(help: "The highest learning rate, for the global batch as it is (default: 0.05).") var learningRate: Double?
   @Option(help: "Momentum of SGD (default: 0.9).") var momentum: Double?
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Nesterov's form of momentum.") var nesterov: Bool?
   @Option(help: "Weight decay, not on biases and batch-norm parameters (default: 5e-4).") var weightDecay: Double?
@@ -113,7 +113,9 @@ struct OptimizerOptions: ParsableArguments {
   @Option(help: "Clip the gradient to this global L2 norm (default: off).") var clipNorm: Double?
   @Option(help: "Label smoothing (default: 0).") var labelSmoothing: Float?
   @Option(help: "constant, step, cosine or polynomial (default: cosine).") var schedule: String?
-  @Option(help: "Epochs over which the rate rises from zero; may be a fraction.") var warmupEpochs: Double?
+  @Option(
+    help: "Epochs over which the rate rises from zero; may be a fraction (default: 0.5, at most a tenth of the run).")
+  var warmupEpochs: Double?
   @Option(help: "Where the schedule step lowers the rate, as 30,60,80 (epochs) or 500st,800st (steps).")
   var milestones: String?
   @Option(help: "What the schedule step multiplies the rate with (default: 0.1).") var stepFactor: Double?
