@@ -8,7 +8,7 @@ import Training
   private func resolved(_ launch: Launch, _ options: [String]) throws -> [String] {
     let arguments =
       synthetic("1x4x4", train: 8, test: 4) + [
-        "--model", "mlp", "--batch-size", "8", "--steps", "1", "--warmup-epochs", "0",
+        "--model", "mlp", "--batch-size", "8", "--steps", "1",
       ]
     let run = try record(arguments + options, launch)
     return [try run.value("shards"), try run.value("threads_per_shard")]

@@ -38,6 +38,29 @@ import Training
     #expect(Mirror(reflecting: Recipe()).children.count == 30)
   }
 
+  /// A short run of default settings is a run: its warm-up is a tenth of it at most.
+  @Test func theUsualWarmupFitsTheRun() throws {
+    for stepsPerEpoch in [1, 2, 3, 10, 235] {
+      for length in [Recipe.Length.steps(1), .steps(9), .steps(10), .steps(100), .steps(5000), .epochs(1), .epochs(5)] {
+        var recipe = Recipe()
+        recipe.length = length
+        let rates = try recipe.learningRates(stepsPerEpoch: stepsPerEpoch)
+        #expect(rates.warmupSteps <= rates.totalSteps / 10)
+        #expect(rates.warmupSteps == min(rates.totalSteps / 10, (stepsPerEpoch + 1) / 2))
+        // Resolved, and read back from a file of settings, it is the same.
+        let resolved = recipe.withWarmup(stepsPerEpoch: stepsPerEpoch)
+        var again = recipe
+        let text = try #require(resolved.settings(dataDirectory: nil).first { $0.key == "warmup-epochs" }?.value)
+        again.warmupEpochs = Double(text)
+        #expect(try again.learningRates(stepsPerEpoch: stepsPerEpoch) == rates)
+      }
+    }
+    var recipe = Recipe()
+    recipe.length = .steps(3)
+    recipe.warmupEpochs = 2
+    #expect(throws: (any Error).self) { try recipe.learningRates(stepsPerEpoch: 5) }
+  }
+
   @Test func byteCounts() {
     for (text, value) in [
       ("4MiB", 4 << 20), ("512KiB", 512 << 10), ("1GiB", 1 << 30), ("65536", 65536), ("7B", 7), ("1.5KiB", 1536),

@@ -38,7 +38,7 @@ public struct Recipe: Sendable, Equatable {
   public var clipNorm: Double?
   public var labelSmoothing: Float = 0
   public var schedule = Schedule.cosine
-  /// Epochs over which the rate rises from zero; nil for half an epoch, but at most a tenth of the run.
+  /// Nil for half an epoch, or for a tenth of the run where that is less.
   public var warmupEpochs: Double?
   /// For the schedule `step`: where the rate is multiplied by `stepFactor`.
   public var milestones: [TrainingSpan] = []
@@ -79,15 +79,17 @@ public struct Recipe: Sendable, Equatable {
       warmupSteps: warmupSteps(stepsPerEpoch: stepsPerEpoch))
   }
 
-  /// Replaces defaults that depend on the length of an epoch by their values, for the files of the run.
-  mutating func resolve(stepsPerEpoch: Int) {
-    warmupEpochs = warmupEpochs ?? Double(warmupSteps(stepsPerEpoch: stepsPerEpoch)) / Double(stepsPerEpoch)
-  }
-
-  func warmupSteps(stepsPerEpoch: Int) -> Int {
+  private func warmupSteps(stepsPerEpoch: Int) -> Int {
     if let warmupEpochs { return TrainingSpan.epochs(warmupEpochs).steps(stepsPerEpoch: stepsPerEpoch) }
     return min(
       TrainingSpan.epochs(0.5).steps(stepsPerEpoch: stepsPerEpoch), totalSteps(stepsPerEpoch: stepsPerEpoch) / 10)
+  }
+
+  /// The recipe with a warm-up in place of its default.
+  package func withWarmup(stepsPerEpoch: Int) -> Recipe {
+    var recipe = self
+    recipe.warmupEpochs = Double(warmupSteps(stepsPerEpoch: stepsPerEpoch)) / Double(stepsPerEpoch)
+    return warmupEpochs == nil ? recipe : self
   }
 
   public func totalSteps(stepsPerEpoch: Int) -> Int {

@@ -62,7 +62,7 @@ public struct TrainingJob: Sendable {
     let data = try world.agree { try TrainingData(recipe, directory: dataDirectory) }
     let seconds = Date().timeIntervalSince(begin)
     try world.agree { try recipe.check(against: data) }
-    recipe.resolve(stepsPerEpoch: data.plan(recipe).stepsPerEpoch)
+    recipe = recipe.withWarmup(stepsPerEpoch: data.plan(recipe).stepsPerEpoch)
 
     observer?.phase("planning kernels")
     let network = network ?? data.network(recipe)
