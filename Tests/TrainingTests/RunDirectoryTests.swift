@@ -80,6 +80,15 @@ import Training
     #expect(exists(path + "/config.yaml"))
   }
 
+  @Test func parents() {
+    for (path, parent) in [
+      ("b", "."), ("bc", "."), (".", "."), ("b/", "."), ("a/b", "a"), ("a//b/", "a"), ("a/b/c", "a/b"), ("/a", "/"),
+      ("/", "/"), ("//", "/"), ("/a/b", "/a"), ("../x", ".."), ("é/ü", "é"),
+    ] {
+      #expect(parentDirectory(of: path) == parent, "\(path)")
+    }
+  }
+
   @Test func whatCannotBeMadeIs74() throws {
     let base = try TemporaryDirectory()
     try Data("x".utf8).write(to: base.url.appendingPathComponent("file"))

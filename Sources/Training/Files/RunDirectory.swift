@@ -61,8 +61,8 @@ public final class RunDirectory {
   private static func create(_ path: String, flag: String) throws -> [String] {
     if mkdir(path, 0o777) == 0 { return [path] }
     let code = errno
-    let parent = (path as NSString).deletingLastPathComponent
-    if code == ENOENT && !parent.isEmpty && parent != path {
+    let parent = parentDirectory(of: path)
+    if code == ENOENT && parent != path {
       let above = try create(parent, flag: flag)
       guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw cannotWrite("--run-dir \(flag)", errno) }
       return above + [path]
@@ -116,4 +116,17 @@ public final class RunDirectory {
       "\(path): cannot be written (\(String(cString: strerror(code)).lowercased())); "
         + "give another directory with --run-dir, or free space.")
   }
+}
+
+/// The directory that holds a path: `.` for a name alone and for itself, `/` for the root.
+///
+/// Foundation's function of the kind crashes on a name of one character.
+package func parentDirectory(of path: String) -> String {
+  func trimmed(_ path: Substring) -> Substring {
+    path.dropLast(path.reversed().prefix { $0 == "/" }.count)
+  }
+  let path = trimmed(path[...])
+  guard let slash = path.lastIndex(of: "/") else { return path.isEmpty ? "/" : "." }
+  let parent = trimmed(path[..<slash])
+  return parent.isEmpty ? "/" : String(parent)
 }

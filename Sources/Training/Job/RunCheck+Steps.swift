@@ -106,10 +106,7 @@ extension RunDirectory {
     // The nearest directory that is there would hold the others.
     var place = path.isEmpty ? "." : path
     let files = FileManager.default
-    while !files.fileExists(atPath: place) {
-      let parent = (place as NSString).deletingLastPathComponent
-      place = parent.isEmpty ? "." : parent
-    }
+    while !files.fileExists(atPath: place) { place = parentDirectory(of: place) }
     let probe = place + "/.swift-dp-train-\(getpid())"
     let descriptor = open(probe, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {

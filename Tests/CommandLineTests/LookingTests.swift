@@ -1,0 +1,118 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Commands that look and train nothing: orders of data, checks, models, the machine.
+@Suite(.serialized) struct LookingTests {
+  private func output(_ arguments: [String], _ launch: Launch = .alone) throws -> String {
+    let directory = try TemporaryDirectory()
+    let job = try launch.run(arguments, in: directory.url, timeLimit: 60)
+    try #require(job.exitCode == 0 && job.standardError == "", "\(job.transcript)")
+    let left = try FileManager.default.contentsOfDirectory(atPath: directory.url.path)
+    #expect(left == [], "\(job.command) leaves \(left)")
+    return job.standardOutput
+  }
+
+  /// Each epoch has every sample once, another order, the batches of the plan and shards that follow one another.
+  @Test func ordersAreWholeEpochs() throws {
+    var epochs: [[Int]] = []
+    for (epoch, shards) in [(0, 3), (1, 3), (1, 1)] {
+      let text = try output([
+        "data", "order", "--dataset", "synthetic", "--synthetic-train", "23", "--seed", "5", "--epoch", "\(epoch)",
+        "--batch-size", "7", "--shards", "\(shards)",
+      ])
+      var ids: [Int] = []
+      var headings: [String] = []
+      for line in text.split(separator: "\n") {
+        let parts = line.split(separator: ":", omittingEmptySubsequences: false)
+        headings.append(String(parts[0]))
+        ids += parts[1].split(separator: " ").compactMap { Int($0) }
+      }
+      #expect(
+        headings
+          == (0..<4).flatMap { batch in (0..<shards).map { "epoch \(epoch) batch \(batch) shard \($0)" } })
+      #expect(ids.sorted() == Array(0..<23))
+      epochs.append(ids)
+    }
+    #expect(epochs[0] != epochs[1] && epochs[1] == epochs[2])
+  }
+
+  /// A check says what a run would do, is the same on any ranks where it must be, and writes nothing.
+  @Test func checksWriteNothing() throws {
+    let arguments =
+      ["check", "--run-dir", "r", "--shards", "5", "--batch-size", "12", "--model", "mlp", "--steps", "30"]
+      + synthetic("1x6x6", train: 27, test: 9)
+    func facts(_ text: String) -> [String] {
+      text.components(separatedBy: "\n").filter { $0.contains("shard") && !$0.hasPrefix("ranks") }
+    }
+    let alone = try output(arguments)
+    #expect(facts(alone).contains { $0.hasSuffix("disjoint: 27 samples of the first epoch, each in one shard once") })
+    #expect(alone.hasSuffix("this run can start\n") && alone.contains("\nrun       r can be written\n"))
+    #expect(try facts(output(arguments, .ranks(3))) == facts(alone))
+  }
+
+  @Test func checksFindWhatWouldStopARun() throws {
+    let workbench = try Workbench()
+    try workbench.write("file", [1])
+    for (arguments, code, text) in [
+      (["--shards", "2"], 64, "3 ranks cannot host 2 shards: start at most 2 ranks, or raise --shards."),
+      (
+        ["--warmup-epochs", "9"], 64,
+        "--warmup-epochs takes 27 steps, but the whole run has 2; shorten the warm-up, "
+          + "train longer, or use --schedule constant."
+      ),
+      (["--run-dir", "file"], 74, ""),
+      (
+        ["--data-dir", "nowhere"], 65,
+        "No train-images-idx3-ubyte or train-images-idx3-ubyte.gz in nowhere: give "
+          + "--data-dir the directory that holds it."
+      ),
+    ] as [([String], Int32, String)] {
+      let job = try Launch.ranks(3).run(
+        ["check"] + Workbench.mnist + Workbench.brief + arguments, in: workbench.directory.url, timeLimit: 60)
+      #expect(job.exitCode == code && job.standardOutput == "" && !job.timedOut, "\(job.transcript)")
+      let errors = job.standardError.split(separator: "\n", omittingEmptySubsequences: false)
+      #expect(errors.count == 2 && errors[0].hasPrefix("error (\(code)): \(text)"), "\(job.transcript)")
+    }
+  }
+
+  @Test func modelsAreListed() throws {
+    let text = try output(["models", "list"])
+    for numbers in [
+      ["lenet5", "421,642", "4,241,152"], ["mlp", "669,706", "668,672"], ["cnn", "3,274,634", "13,883,904"],
+      ["resnet18-cifar", "11,173,962", "555,422,720"],
+    ] {
+      let line = text.split(separator: "\n").first { $0.hasPrefix(numbers[0] + " ") } ?? ""
+      #expect(numbers.allSatisfy { line.contains($0) }, "\(line)")
+    }
+    let shown = try output(["models", "show", "cnn", "--parameters", "--plan", "--batch-size", "4"])
+    #expect(shown.contains("conv2.weight") && shown.contains("64×32×5×5") && shown.contains("\ntraining 4\n"))
+  }
+
+  /// The machine is described once, whatever the ranks; findings that need action say so.
+  @Test func theDoctorSpeaksOnce() throws {
+    for launch in [Launch.alone, .ranks(3)] {
+      let text = try output(["doctor"], launch)
+      #expect(text.split(separator: "\n").count { $0.hasPrefix("program ") } == 1, "\(text)")
+      let object = try JSONSerialization.jsonObject(with: Data(try output(["doctor", "--json"], launch).utf8))
+      #expect(object is [String: Any])
+    }
+  }
+
+  @Test func aStepIsTimed() throws {
+    let directory = try TemporaryDirectory()
+    let job = try Launch.ranks(2).run(
+      [
+        "bench", "step", "--model", "lenet5", "--input", "1x12x12", "--batch-size", "8", "--steps", "3", "--json",
+        "step.json",
+      ], in: directory.url, timeLimit: 60)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    let data = try Data(contentsOf: directory.url.appendingPathComponent("step.json"))
+    let all = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    for key in ["samples_per_second_best", "samples_per_second_median", "gflops", "share_of_peak"] {
+      let value = try #require(all[key] as? Double, "\(key)")
+      #expect(value > 0, "\(key)")
+    }
+    #expect((all["milliseconds"] as? [String: Any])?.isEmpty == false)
+  }
+}
