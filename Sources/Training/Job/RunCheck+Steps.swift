@@ -45,19 +45,6 @@ extension RunCheck {
     return (barrier, allReduce)
   }
 
-  /// Stops where ranks have read different data. Collective.
-  static func checkEqualDigests(_ data: TrainingData, _ world: Communicator) throws {
-    let digests = try world.allGather([data.digest])
-    guard let stranger = digests.firstIndex(where: { $0 != digests[0] }) else { return }
-    let hosts = try world.allGather(MPILibrary.processorName)
-    try world.agree {
-      throw TrainingError(
-        .badData,
-        "rank \(stranger) on \(hosts[stranger]) has read other data than rank 0 on \(hosts[0]) (\(data.name)); "
-          + "give all hosts the same files.")
-    }
-  }
-
   /// Shares out the first epoch as the ranks' readers do, and counts over all ranks how often each sample is met.
   /// Collective.
   /// - Returns: the samples met by nobody, and the first ids of each shard in the first batch.

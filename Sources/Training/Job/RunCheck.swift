@@ -71,7 +71,7 @@ public struct RunCheck: Sendable {
       name: data.name, shape: data.train.shape.description, classes: data.classCount, train: data.train.count,
       evaluation: data.evaluation.count, evaluatesHeldOut: data.evaluatesHeldOut, digest: data.digest,
       seconds: Date().timeIntervalSince(begin))
-    try Self.checkEqualDigests(data, world)
+    try data.checkEqual(on: world)
     try world.agree { try recipe.check(against: data) }
     let plan = data.plan(recipe)
     (leftOut, firstSamples) = try Self.shareOut(data, plan, resources, world)

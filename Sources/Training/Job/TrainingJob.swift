@@ -40,6 +40,7 @@ public struct TrainingJob: Sendable {
   public func run(_ world: Communicator, observer: any JobObserver) throws -> Int32 {
     let observer: (any JobObserver)? = world.rank == 0 ? observer : nil
 
+    try checkEqual(on: world)
     // Rank 0 holds the run directory; what it finds there decides for all.
     let session = try world.agree { try world.rank == 0 && dryRun == nil ? RunSession(self) : nil }
     for warning in session?.warnings ?? [] { observer?.warning(warning) }
@@ -61,6 +62,7 @@ public struct TrainingJob: Sendable {
     let begin = Date()
     let data = try world.agree { try TrainingData(recipe, directory: dataDirectory) }
     let seconds = Date().timeIntervalSince(begin)
+    try data.checkEqual(on: world)
     try world.agree { try recipe.check(against: data) }
     recipe = recipe.withWarmup(stepsPerEpoch: data.plan(recipe).stepsPerEpoch)
 

@@ -1,0 +1,42 @@
+import MPI
+
+/// Ranks that were started with other settings, or read other files, would wait for one another or train nonsense.
+/// Hosts differ so where a file is not copied to all of them.
+
+extension TrainingJob {
+  /// Stops where a rank has other settings than rank 0. Collective.
+  ///
+  /// Where the data and the run's directory are is each host's own affair.
+  func checkEqual(on world: Communicator) throws {
+    let own: [(key: String, value: String?)] =
+      recipe.settings(dataDirectory: nil) + [
+        ("save-every", saveEvery.map(String.init)), ("log-every", "\(logEvery)"), ("dry-run", dryRun.map(String.init)),
+      ]
+    let all = try world.allGather(own.map { "\($0.key) \($0.value ?? "not given")" }.joined(separator: "\n"))
+    guard let stranger = all.firstIndex(where: { $0 != all[0] }) else { return }
+    let pairs = zip(all[stranger].split(separator: "\n"), all[0].split(separator: "\n")).filter { $0 != $1 }
+    let list = pairs.map { "\($0), there \($1)" }.joined(separator: "; ")
+    let hosts = try world.allGather(MPILibrary.processorName)
+    try world.agree {
+      throw TrainingError(
+        .badConfiguration,
+        "rank \(stranger) on \(hosts[stranger]) has other settings than rank 0 on \(hosts[0]) (\(list)); "
+          + "give all ranks the same arguments and the same --config.")
+    }
+  }
+}
+
+extension TrainingData {
+  /// Stops where a rank has read other data than rank 0. Collective.
+  func checkEqual(on world: Communicator) throws {
+    let digests = try world.allGather([digest])
+    guard let stranger = digests.firstIndex(where: { $0 != digests[0] }) else { return }
+    let hosts = try world.allGather(MPILibrary.processorName)
+    try world.agree {
+      throw TrainingError(
+        .badData,
+        "rank \(stranger) on \(hosts[stranger]) has read other data than rank 0 on \(hosts[0]) (\(name)); "
+          + "give all hosts the same files.")
+    }
+  }
+}
