@@ -38,6 +38,54 @@ import Testing
       "error (64): Unknown option '--bogus'. See swift-dp-train --help.", ["--bogus"], .ranks(3))
   }
 
+  /// Runs ranks 0 and 1 with some arguments and rank 2 with others, as when a file differs on one host.
+  private func unequal(
+    _ arguments: [String], _ others: [String], in workbench: Workbench
+  ) throws -> CommandResult {
+    let program = [product("swift-dp-train"), "train", "--run-dir", "run"]
+    return try mpirun(
+      np: 2, program + arguments + [":", "-np", "1"] + program + others, options: ["-q", "--bind-to", "none"],
+      in: workbench.directory.url, timeLimit: 60)
+  }
+
+  /// What one rank finds wrong ends all, and is said once.
+  @Test func ranksThatDifferEndTogether() throws {
+    let workbench = try Workbench()
+    let sound = Workbench.mnist + Workbench.brief
+    try workbench.write("other/train-labels-idx1-ubyte", idx([12], [UInt8](repeating: 2, count: 12)))
+    for name in ["train-images-idx3-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+      try workbench.write("other/\(name)", workbench.bytes("data/\(name)"))
+    }
+    let host = ProcessInfo.processInfo.hostName.split(separator: ".").first ?? ""
+    for (others, code, text) in [
+      (["--bogus"], 64, "Unknown option '--bogus'. See swift-dp-train --help."),
+      (["--momentum", "2"], 64, "--momentum is 2.0; give a number from 0 up to, but not including, 1."),
+      (
+        ["--data-dir", "nowhere"], 65,
+        "No train-images-idx3-ubyte or train-images-idx3-ubyte.gz in nowhere: give "
+          + "--data-dir the directory that holds it."
+      ),
+      (
+        ["--data-dir", "other"], 65,
+        "rank 2 on HOST has read other data than rank 0 on HOST (mnist); give all hosts the "
+          + "same files."
+      ),
+      (
+        ["--seed", "8", "--save-every", "3"], 64,
+        "rank 2 on HOST has other settings than rank 0 on HOST (seed 8, there "
+          + "seed 42; save-every 3, there save-every not given); give all ranks the same arguments and the same "
+          + "--config."
+      ),
+    ] as [([String], Int32, String)] {
+      let job = try unequal(sound, sound + others, in: workbench)
+      #expect(job.exitCode == code && job.standardOutput == "" && !job.timedOut, "\(job.transcript)")
+      let sentence = job.standardError.replacing(" on \(host)", with: " on HOST")
+      #expect(sentence == "error (\(code)): \(text)\n", "\(job.transcript)")
+      let run = workbench.directory.url.appendingPathComponent("run").path
+      #expect(!FileManager.default.fileExists(atPath: run), "\(job.command)")
+    }
+  }
+
   /// The step is named, the run can be looked at, and there is no result.
   @Test(arguments: [Launch.alone, .ranks(3)]) func aDivergedRunIs72(_ launch: Launch) throws {
     let workbench = try Workbench()

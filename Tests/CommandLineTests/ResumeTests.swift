@@ -12,16 +12,16 @@ import Testing
   static let steps = ["--steps", "150"]
   static let uninterrupted = Result { try record(arguments + steps, .alone) }
 
+  private let program = [product("swift-dp-train"), "train", "--run-dir", "run"] + arguments + steps
+
+  private func launcher(_ ranks: Int?) -> [String] {
+    ranks.map { ["mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-np", "\($0)"] } ?? []
+  }
+
   /// Starts a job, waits for its second checkpoint and kills one of its processes.
   ///
   /// - Parameter ranks: nil without a launcher; else one rank is killed, and the launcher ends the rest.
   private func kill(ranks: Int?, in directory: URL) throws {
-    let program =
-      [product("swift-dp-train"), "train", "--run-dir", "run", "--save-every", "5"] + Self.arguments + Self.steps
-    let launcher =
-      ranks.map {
-        ["mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-np", "\($0)"]
-      } ?? []
     let script = """
       "$@" & job=$!
       until [ "$(ls -d run/checkpoints/step-* 2>/dev/null | wc -l)" -ge 2 ]; do
@@ -31,7 +31,8 @@ import Testing
       kill -9 \(ranks == nil ? "$job" : "$(ps -o pid= --ppid $job | head -n 1)")
       wait $job
       """
-    let job = try run(["sh", "-c", script, "sh"] + launcher + program, in: directory, timeLimit: 60)
+    let job = try run(
+      ["sh", "-c", script, "sh"] + launcher(ranks) + program + ["--save-every", "5"], in: directory, timeLimit: 60)
     try #require(job.exitCode == 137 && !job.timedOut, "\(job.transcript)")
     #expect(!FileManager.default.fileExists(atPath: directory.appendingPathComponent("run/summary.json").path))
   }
@@ -110,6 +111,28 @@ import Testing
     try #require(job.exitCode == 0, "\(job.transcript)")
     let again = try Record(job, directory: url)
     #expect(again.summary == whole.summary && again.files == whole.files)
+  }
+
+  /// USR1 sent to the launcher, and TERM to a process without one: the job saves, ends with 75, and goes on elsewhere.
+  @Test func aJobThatIsAskedToStopSavesAndGoesOn() throws {
+    let uninterrupted = try Self.uninterrupted.get()
+    for (ranks, signal, resumed) in [(Int?.none, "TERM", Launch.ranks(2)), (3, "USR1", .alone)] {
+      let directory = try TemporaryDirectory()
+      let script = """
+        "$@" & job=$!
+        until grep -q '"step"' run/events.jsonl 2>/dev/null; do kill -0 $job || exit 99; sleep 0.01; done
+        kill -\(signal) $job
+        wait $job
+        """
+      let job = try run(
+        ["sh", "-c", script, "sh"] + launcher(ranks) + program, in: directory.url, timeLimit: 60)
+      try #require(job.exitCode == 75 && !job.timedOut, "\(job.transcript)")
+      let again = try resume(resumed, in: directory.url)
+      try #require(again.exitCode == 0, "\(again.transcript)")
+      #expect(again.standardError.contains("going on from run/checkpoints/step-"), "\(again.transcript)")
+      let end = try Record(again, directory: directory.url.appendingPathComponent("run"))
+      #expect(end.summary == uninterrupted.summary && end.files == uninterrupted.files, "\(signal)")
+    }
   }
 
   /// A named checkpoint starts a new run, which ends with the same bits.
