@@ -24,6 +24,22 @@ import Testing
     #expect(try workbench.bytes("file") == [1])
   }
 
+  @Test func everyRankKeepsALog() throws {
+    let workbench = try Workbench()
+    let job = try Launch.ranks(2).run(
+      ["train", "--run-dir", "run", "--shards", "3"] + Self.small, in: workbench.directory.url, timeLimit: 60)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    for (rank, shards) in ["0", "1, 2"].enumerated() {
+      let lines = try String(decoding: workbench.bytes("run/logs/rank-000\(rank).log"), as: UTF8.self)
+        .split(separator: "\n")
+      let first = try #require(lines.first)
+      #expect(first.wholeMatch(of: /[-0-9]+T[:0-9]+\.\d{3}Z  rank \d of 2 on .+, shards .+/) != nil, "\(first)")
+      #expect(first.contains("rank \(rank) of 2 on ") && first.contains(", shards \(shards), "))
+      #expect(lines.contains { $0.contains("  step  1/4  loss ") } && lines.contains { $0.contains("  eval  epoch 2") })
+      #expect(lines.last?.contains("  done  4 steps · state ") == true, "\(lines)")
+    }
+  }
+
   @Test func moreRanksThanShardsIs64() throws {
     try Workbench().expectError(
       "error (64): 3 ranks cannot host 2 shards: start at most 2 ranks, or raise --shards.",

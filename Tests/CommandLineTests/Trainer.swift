@@ -60,7 +60,8 @@ struct Record: Equatable, CustomStringConvertible {
       try object(
         line,
         without: [
-          "time", "samples_per_second", "share_of_compute", "share_of_communication", "share_of_data", "path",
+          "time", "samples_per_second", "share_of_compute", "share_of_communication", "share_of_data",
+          "share_of_update", "path",
         ])
     }
     screen = Self.metrics(job)

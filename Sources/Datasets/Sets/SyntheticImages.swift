@@ -1,4 +1,5 @@
 import Determinism
+import Foundation
 
 /// Images made from a seed instead of read from files, in any shape, number and number of classes.
 ///
@@ -23,18 +24,20 @@ public struct SyntheticImages: Sendable, Hashable {
     self.seed = seed
   }
 
-  /// Both sets. Throws `DataError` for a count below one or more bytes than 2⁴⁰. Costs about a nanosecond a byte.
+  /// Both sets. Throws `DataError` for a count below one or more bytes than the machine has. Costs about a nanosecond a byte.
   public func dataset() throws -> ImageDataset {
     for (what, value) in [("classes", classCount), ("training samples", trainCount), ("test samples", testCount)] {
       guard (1...Int(Int32.max)).contains(value) else {
         throw DataError("A synthetic data set cannot have \(value) \(what): give a number of at least 1.")
       }
     }
-    let limit = 1 << 40
-    for (what, count) in [("training samples", trainCount), ("test samples", testCount), ("classes", classCount)] {
-      guard count <= limit / shape.elementCount else {
-        throw DataError("A synthetic data set of \(count) \(what) of \(shape) does not fit into memory: give fewer.")
-      }
+    // Refused here with a sentence: the kernel would grant the memory and end the process while it is filled.
+    let samples = [trainCount, testCount, classCount].reduce(0) { $0.addingReportingOverflow($1).partialValue }
+    let memory = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    guard samples <= memory / shape.elementCount else {
+      throw DataError(
+        "A synthetic data set of \(trainCount) training and \(testCount) test samples of \(shape) in \(classCount) classes "
+          + "does not fit into the machine's \(memory >> 30) GiB of memory: give fewer.")
     }
     let patterns = (0..<classCount).map { pattern(of: $0) }
     // Grey values of patterns are uniform in 64…191, noise in −64…63.

@@ -28,29 +28,16 @@ public final class Console: JobObserver {
     switch event {
     case .started, .finished: break
     case .step(let report): step(report)
-    case .evaluated(let report):
-      let mark = report.isBest ? " · best so far" : ""
-      terminal.line(
-        "eval  epoch \(decimal(report.epoch, 2))  accuracy \(decimal(100 * report.accuracy, 2))% "
-          + "(\(grouped(report.correct)) of \(grouped(report.total)))  loss \(decimal(report.loss, 4))  "
-          + "\(decimal(report.seconds, 1)) s\(mark)")
+    case .evaluated(let report): terminal.line(report.line)
     }
   }
 
   private func step(_ report: StepReport) {
     let now = Date()
-    let remaining = Double(report.totalSteps - report.step) * report.secondsPerStep
-    let width = grouped(report.totalSteps).count
     let isDue = now.timeIntervalSince(lastLine) >= (terminal.isInteractive ? 2 : 30)
     if isDue || report.step == 1 || report.step == report.totalSteps || report.epoch != lastEpoch {
       (lastLine, lastEpoch) = (now, report.epoch)
-      let shares = report.shares
-      terminal.line(
-        "step  " + leading(grouped(report.step), width) + "/\(grouped(report.totalSteps))"
-          + "  loss \(decimal(report.loss, 4))  norm \(decimal(report.gradientNorm, 2))  rate \(significant(report.learningRate))"
-          + "  " + leading(grouped(Int(report.samplesPerSecond)), 7) + " img/s  \(milliseconds(report.secondsPerStep))"
-          + "  compute \(percent(shares.compute)) sum \(percent(shares.communication)) data \(percent(shares.data))"
-          + (remaining >= 1 ? "  eta \(duration(remaining))" : ""))
+      terminal.line(report.line)
     }
     terminal.bar(done: report.step, of: report.totalSteps)
   }

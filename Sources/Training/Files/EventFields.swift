@@ -12,6 +12,7 @@ struct EventFields: Encodable {
   var shareOfCompute: Double?
   var shareOfCommunication: Double?
   var shareOfData: Double?
+  var shareOfUpdate: Double?
   var correct: Int?
   var total: Int?
   var isBest: Bool?
@@ -25,6 +26,7 @@ struct EventFields: Encodable {
     case shareOfCompute = "share_of_compute"
     case shareOfCommunication = "share_of_communication"
     case shareOfData = "share_of_data"
+    case shareOfUpdate = "share_of_update"
     case correct, total
     case isBest = "is_best"
     case path
@@ -42,6 +44,7 @@ struct EventFields: Encodable {
     shareOfCompute = report.shares.compute
     shareOfCommunication = report.shares.communication
     shareOfData = report.shares.data
+    shareOfUpdate = report.shares.update
   }
 
   init(_ report: EvaluationReport) {

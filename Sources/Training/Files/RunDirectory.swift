@@ -8,7 +8,7 @@ import TensorFiles
 ///     checkpoints/step-…     states to go on from
 ///     model.safetensors      final parameters      (model-best.safetensors: those of the best evaluation)
 ///     summary.json           how the run ended; its presence says that the run is finished
-///     logs/rank-0000.log     what rank 0 wrote
+///     logs/rank-0000.log     what each rank did and when (`RankLog`)
 public final class RunDirectory {
   public let path: String
   private let lock: Int32

@@ -69,7 +69,12 @@ public struct Banner: Sendable {
     }
     let done = trainer.state.position.step
     let epochs = String(format: "%g", (Double(total) / Double(plan.stepsPerEpoch) * 100).rounded() / 100)
-    lines.append(("plan", "\(epochs) epochs = \(grouped(total)) steps" + (done > 0 ? ", \(grouped(done)) done" : "")))
+    lines.append(
+      (
+        "plan",
+        "\(epochs) epoch\(epochs == "1" ? "" : "s") = \(grouped(total)) steps"
+          + (done > 0 ? ", \(grouped(done)) done" : "")
+      ))
     self.lines = lines.map { (heading: $0.0, text: $0.1) }
   }
 

@@ -77,6 +77,7 @@ public struct TrainingJob: Sendable {
       try session?.prepare(trainer, configuration: recipe.settings(dataDirectory: dataDirectory))
     }
     observer?.banner(Banner(trainer, world, self, session, readSeconds: seconds))
+    let log = try makeLog(session, trainer, world)
 
     var actions = Trainer.RunActions(logEvery: logEvery, evaluates: dryRun == nil, saveEvery: saveEvery)
     actions.stopAfter = dryRun.map { trainer.state.position.step + $0 }
@@ -87,17 +88,37 @@ public struct TrainingJob: Sendable {
       StopRequest.listen()
       trainer.wantsToStop = { StopRequest.received != 0 }
     }
-    let summary = try trainer.run(actions) { event in
-      observer?.event(event)
-      try session?.record(event)
+    let summary: RunSummary?
+    do {
+      summary = try trainer.run(actions) { event in
+        observer?.event(event)
+        log?.write(event)
+        try session?.record(event)
+      }
+    } catch {
+      log?.write("error  \(TrainingError(error))")
+      throw error
     }
     guard let summary else {
+      log?.write("saved  asked to stop after step \(trainer.state.position.step)")
       observer?.saved(step: trainer.state.position.step, directory: session?.path ?? "")
       return ExitCode.savedOnRequest.rawValue
     }
     try world.agree { try session?.finish(trainer, summary, world) }
     observer?.done(summary, directory: session?.path)
     return ExitCode.done.rawValue
+  }
+
+  /// This rank's log, where it can write one. Collective.
+  private func makeLog(_ session: RunSession?, _ trainer: Trainer, _ world: Communicator) throws -> RankLog? {
+    let path = try world.broadcast(session?.path ?? "")
+    guard !path.isEmpty, let log = RankLog(path, rank: world.rank) else { return nil }
+    let shards = trainer.resources.placement.shards(of: world.rank).map(String.init).joined(separator: ", ")
+    log.write(
+      "rank \(world.rank) of \(world.size) on \(MPILibrary.processorName), process \(getpid()), shards \(shards), "
+        + "\(count(trainer.recipe.threadsPerShard ?? 1, "thread")) each, from step \(grouped(trainer.state.position.step))"
+    )
+    return log
   }
 }
 

@@ -1,0 +1,20 @@
+/// What happens in a run as lines of the log.
+
+extension StepReport {
+  package var line: String {
+    let remaining = Double(totalSteps - step) * secondsPerStep
+    return "step  " + leading(grouped(step), grouped(totalSteps).count) + "/\(grouped(totalSteps))"
+      + "  loss \(decimal(loss, 4))  norm \(decimal(gradientNorm, 2))  rate \(significant(learningRate))"
+      + "  " + leading(grouped(Int(samplesPerSecond)), 7) + " img/s  \(milliseconds(secondsPerStep))"
+      + "  compute \(percent(shares.compute)) sum \(percent(shares.communication)) update \(percent(shares.update))"
+      + " data \(percent(shares.data))" + (remaining >= 1 ? "  eta \(duration(remaining))" : "")
+  }
+}
+
+extension EvaluationReport {
+  package var line: String {
+    "eval  epoch \(decimal(epoch, 2))  accuracy \(decimal(100 * accuracy, 2))% "
+      + "(\(grouped(correct)) of \(grouped(total)))  loss \(decimal(loss, 4))  "
+      + "\(decimal(seconds, 1)) s\(isBest ? " · best so far" : "")"
+  }
+}
