@@ -54,6 +54,7 @@ let package = Package(
     // The example of docs/own-model, built and run by the tests.
     .executableTarget(name: "own-model", dependencies: ["MPI", "Networks", "Training"], path: "docs/own-model"),
 
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     .testTarget(name: "DeterminismTests", dependencies: ["Determinism", "CKernels"]),
     // Running commands and MPI jobs from tests.
     .target(name: "TestSupport", dependencies: ["Determinism"], path: "Tests/TestSupport"),
@@ -68,6 +69,8 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CKernels", "CZlib"]),
     // How fast the data path is.
     .executableTarget(name: "data-speed", dependencies: ["Datasets"], path: "Benchmarks/data-speed"),
+    // How far Winograd's convolutions are from exact ones.
+    .executableTarget(name: "winograd-error", dependencies: ["CKernels"], path: "Benchmarks/winograd-error"),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "Models", "Determinism"]),
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Networks", "Models", "TensorFiles", "CKernels"],

@@ -69,3 +69,32 @@ int odn_threads(void) {
   auto get = openmp<int (*)(void)>("omp_get_max_threads");
   return get ? get() : 1;
 }
+
+namespace {
+struct Team {
+  void (*body)(void *, int);
+  void *context;
+  int parts;
+  int (*thread)(void);
+  int (*threads)(void);
+};
+}  // namespace
+
+void odn_team(void (*body)(void *context, int part), void *context, int parts) {
+  // What a compiler makes of `#pragma omp parallel`; runtimes of other makers have it too.
+  static const auto parallel = openmp<void (*)(void (*)(void *), void *, unsigned, unsigned)>("GOMP_parallel");
+  static const auto thread = openmp<int (*)(void)>("omp_get_thread_num");
+  static const auto threads = openmp<int (*)(void)>("omp_get_num_threads");
+  if (!parallel || !thread || !threads) {
+    for (int part = 0; part < parts; ++part) body(context, part);
+    return;
+  }
+  Team team{body, context, parts, thread, threads};
+  parallel(
+      [](void *pointer) {
+        const Team &team = *static_cast<Team *>(pointer);
+        // A runtime may give fewer threads than asked for.
+        for (int part = team.thread(); part < team.parts; part += team.threads()) team.body(team.context, part);
+      },
+      &team, static_cast<unsigned>(parts), 0);
+}

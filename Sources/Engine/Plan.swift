@@ -23,6 +23,7 @@ package struct Plan {
 
   enum Instruction {
     case kernel(Kernel, [Binding])
+    case winograd(WinogradConvolution)
     /// CKernels/loss.h; a gradient that is nil is not wanted.
     case loss(logits: Location, gradient: Location?, samples: Int, classes: Int, smoothing: Double)
     /// CKernels/dropout.h, forward and backward alike.

@@ -1,3 +1,4 @@
+import CKernels
 import COneDNN
 import Networks
 
@@ -40,6 +41,15 @@ extension Planner {
       forms[node.parameters[0]] = ParameterLayout.Form(layout: own, extents: extents)
     }
     let result = try kernel.layout(ODN_DST)
+    if let shape = try winogradShape(node, window, groups, images: [kernel.layout(ODN_SRC), result], weights: weights) {
+      var winograd = WinogradConvolution(CK_FORWARD, shape)
+      winograd.relu = relu != 0
+      winograd.source = try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))
+      winograd.weights = parameterLocation(node.parameters[0])
+      winograd.bias = hasBias ? parameterLocation(node.parameters[1]) : nil
+      winograd.output = makeStored(node.outputs[0], result)
+      return emit(winograd, [try kernel.layout(ODN_SRC), weights, result])
+    }
     var bindings = [
       (ODN_SRC, try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))),
       (
@@ -72,6 +82,13 @@ extension Planner {
     let weights = try kernel.layout(ODN_WEIGHTS)
     let result = try kernel.layout(ODN_DIFF_SRC)
     let gradient = try kernel.layout(ODN_DIFF_DST)
+    if let shape = winogradShape(node, window, groups, images: [result, gradient], weights: own) {
+      var winograd = WinogradConvolution(CK_BACKWARD_DATA, shape)
+      winograd.diffResult = try fetch(node.inputs[0], as: gradient)
+      winograd.weights = parameterLocation(node.parameters[0])
+      winograd.output = make(node.outputs[0], result)
+      return emit(winograd, [result, own, gradient])
+    }
     let bindings = [
       (ODN_DIFF_DST, try fetch(node.inputs[0], as: gradient)),
       (ODN_WEIGHTS, try reordered(parameterLocation(node.parameters[0]), own, to: weights)),
@@ -105,6 +122,14 @@ extension Planner {
     let weights = try kernel.layout(ODN_DIFF_WEIGHTS)
     let gradient = try kernel.layout(ODN_DIFF_DST)
     let place = gradientLocation(node.parameters[0])
+    if let shape = winogradShape(node, window, groups, images: [source, gradient], weights: own) {
+      var winograd = WinogradConvolution(CK_BACKWARD_WEIGHTS, shape)
+      winograd.source = try fetch(node.inputs[0], as: source)
+      winograd.diffResult = try fetch(node.inputs[1], as: gradient)
+      winograd.output = place
+      winograd.diffBias = hasBias ? gradientLocation(node.parameters[1]) : nil
+      return emit(winograd, [source, own, gradient])
+    }
     let destination = weights == own ? place : temporary(bytes: weights.bytes)
     var bindings = [
       (ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_DIFF_DST, try fetch(node.inputs[1], as: gradient)),
@@ -113,6 +138,34 @@ extension Planner {
     if hasBias { bindings.append((ODN_DIFF_BIAS, gradientLocation(node.parameters[1]))) }
     try emit(kernel, bindings, [source, weights, gradient])
     if weights != own { try emitReorder(destination, weights, place, own) }
+  }
+
+  /// The shape of a convolution that Winograd's algorithm takes over from the library's kernel: one for which it is
+  /// faster, and whose layouts, as the library would choose them, are those it works on.
+  private func winogradShape(
+    _ node: Graph.Node, _ window: Window, _ groups: Int, images: [Layout], weights: Layout
+  ) -> ck_winograd? {
+    guard weights.text == WinogradConvolution.weightLayout,
+      images.allSatisfy({ $0.text == WinogradConvolution.imageLayout })
+    else { return nil }
+    switch node.operation {
+    case .convolutionBackwardData:
+      return WinogradConvolution.shape(
+        input: graph[node.outputs[0]].shape, output: graph[node.inputs[0]].shape, window, groups: groups)
+    case .convolutionBackwardWeights:
+      return WinogradConvolution.shape(
+        input: graph[node.inputs[0]].shape, output: graph[node.inputs[1]].shape, window, groups: groups)
+    default:
+      return WinogradConvolution.shape(
+        input: graph[node.inputs[0]].shape, output: graph[node.outputs[0]].shape, window, groups: groups)
+    }
+  }
+
+  /// Adds the instruction, with its scratch memory.
+  private mutating func emit(_ winograd: WinogradConvolution, _ layouts: [Layout]) {
+    var winograd = winograd
+    winograd.scratch = temporary(bytes: winograd.scratchBytes)
+    emit(.winograd(winograd), winograd.name + layouts.map { " " + $0.text }.joined())
   }
 
   private func ownLayout(_ parameter: Int) throws -> Layout {

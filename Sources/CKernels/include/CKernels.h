@@ -12,4 +12,5 @@
 #include "peak.h"
 #include "philox.h"
 #include "processor.h"
+#include "winograd.h"
 #endif

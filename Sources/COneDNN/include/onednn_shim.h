@@ -21,6 +21,9 @@ const char *odn_instruction_set(void);
 /// Threads of an OpenMP team started by the calling thread from now on.
 void odn_set_threads(int threads);
 int odn_threads(void);
+/// Runs body(context, part) for the parts from 0 on an OpenMP team of the calling thread, one part a thread, and waits
+/// for all of them. Without OpenMP, one after another.
+void odn_team(void (*body)(void *context, int part), void *context, int parts);
 
 // MARK: layouts
 

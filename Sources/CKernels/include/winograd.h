@@ -1,0 +1,55 @@
+// Winograd convolutions: stride 1, one group, kernels of 3×3 or 5×5, forward and both backward passes.
+//
+// Lavin, Gray, "Fast algorithms for convolutional neural networks", CVPR 2016: F(4×4, 3×3) takes 36 multiplications for
+// 16 results instead of 144, F(2×2, 5×5) 36 for 4 instead of 100. Both cut the images into tiles of 6×6, so they share
+// everything but the transforms of weights and results. The interpolation points are in winograd-body.h.
+#ifndef CK_WINOGRAD_H
+#define CK_WINOGRAD_H
+
+/// A convolution as its forward pass sees it. Images are [batch, blocks of channels, height, width, block], weights
+/// [blocks of filters, blocks of channels, kernel, kernel, block of channels, block of filters]; the last block may
+/// be padded with zeros and is then padded with zeros in every result.
+typedef struct {
+  long batch, channels, height, width;
+  long filters, out_height, out_width;
+  /// Above and to the left; what lies below and to the right follows from the extents.
+  long padding_top, padding_left;
+  /// 3 or 5.
+  int kernel;
+} ck_winograd;
+
+/// Channels side by side in a block: as many as a vector of the effective instruction set holds, 8 or 16.
+int ck_winograd_block(void);
+
+/// Runs body(context, part) for all parts from 0, at once or one after another, and waits for all of them.
+typedef void (*ck_team)(void (*body)(void *context, int part), void *context, int parts);
+
+/// What a pass reads and writes. The bits depend on nothing but the shape and the instruction set: `parts` only says
+/// over how many threads the work is spread.
+typedef struct {
+  ck_winograd shape;
+  /// x, forward and for the weights' gradient.
+  const float *source;
+  /// Forward and for the source's gradient.
+  const float *weights;
+  /// [filters], forward; or NULL.
+  const float *bias;
+  /// dy, backward.
+  const float *diff_result;
+  /// y, dx or the gradient of the weights.
+  float *output;
+  /// Gradient of the bias, with that of the weights; or NULL.
+  float *diff_bias;
+  /// Whether max(·, 0) is applied to y.
+  int relu;
+  /// As many floats as `ck_winograd_scratch` says.
+  float *scratch;
+} ck_winograd_job;
+
+typedef enum { CK_FORWARD, CK_BACKWARD_DATA, CK_BACKWARD_WEIGHTS } ck_pass;
+
+long ck_winograd_scratch(const ck_winograd *shape, ck_pass pass, int parts);
+
+void ck_winograd_run(const ck_winograd_job *job, ck_pass pass, ck_team team, int parts);
+
+#endif

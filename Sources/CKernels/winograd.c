@@ -1,0 +1,202 @@
+#include "include/winograd.h"
+
+#include "variants.h"
+
+// Vectors are passed between functions that are always inlined, so no calling convention is at stake.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+// Interpolation points 0, ±5/8, ±3/2, ∞: exact in binary, products too, and with less than half of the rounding error of the
+// usual 0, ±1, ±2, ∞ (docs/numerics.md). A and B are the two magnitudes, N what the polynomials are divided by.
+#define A1 0.625f
+#define B1 1.5f
+#define A2 (A1 * A1)
+#define B2 (B1 * B1)
+#define N0 (1.0f / (A2 * B2))
+#define NA (1.0f / (2.0f * A2 * (A2 - B2)))
+#define NB (1.0f / (2.0f * B2 * (B2 - A2)))
+
+/// A pass as its loops see it: a source that is cut into overlapping tiles, and a result cut into tiles side by side.
+typedef struct {
+  long batch, height, width, out_height, out_width, padding_top, padding_left;
+  /// Blocks of channels.
+  long source_blocks, result_blocks;
+  long tile_rows, tile_columns, tiles;
+  int kernel, tile;
+  /// Whether the filter is turned and its axes are exchanged: the gradient of the source.
+  int turned;
+} ck_geometry;
+
+typedef struct {
+  long image, row, column;
+} ck_tile;
+
+static CK_INLINE ck_tile ck_tile_at(const ck_geometry *g, long t) {
+  const long per_image = g->tile_rows * g->tile_columns, rest = t % per_image;
+  return (ck_tile){t / per_image, rest / g->tile_columns, rest % g->tile_columns};
+}
+
+/// A pass with its memory laid out. Strides count floats.
+typedef struct {
+  ck_geometry g;
+  const float *source, *weights, *bias, *diff_result;
+  float *output, *diff_bias;
+  long result_channels;
+  int relu, parts;
+  /// Panels of two blocks of the result's channels, and tiles that are worked on together.
+  long panels, tile_block;
+  /// Forward: whether tiles are the outer loop, over weights that were transformed before; else panels are, over tiles
+  /// that were transformed before. What is smaller is kept.
+  int tiles_outside;
+  /// Transformed source: [e][tile][c]. The other operand of the weights' gradient: [e][tile][k].
+  long place_stride, tile_stride, lane_place_stride;
+  /// Transformed weights: a panel is [e][c][k].
+  long panel_place_stride, panel_floats;
+  /// Memory for all parts, then for each.
+  float *shared, *own;
+  long shared_floats, own_floats;
+} ck_work;
+
+/// Transformed tiles of a block should leave room for weights and products in a second-level cache of 1 MiB.
+enum { CK_TILE_FLOATS = 96 * 1024 };
+
+static long rounded_up(long value, long unit) { return (value + unit - 1) / unit * unit; }
+
+/// Lays out a pass for vectors of `width` floats and register tiles of `rows` rows.
+static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long width, long rows) {
+  ck_work w = {0};
+  ck_geometry *g = &w.g;
+  const int backward = pass == CK_BACKWARD_DATA;
+  g->batch = shape->batch;
+  g->height = backward ? shape->out_height : shape->height;
+  g->width = backward ? shape->out_width : shape->width;
+  g->out_height = backward ? shape->height : shape->out_height;
+  g->out_width = backward ? shape->width : shape->out_width;
+  g->padding_top = backward ? shape->kernel - 1 - shape->padding_top : shape->padding_top;
+  g->padding_left = backward ? shape->kernel - 1 - shape->padding_left : shape->padding_left;
+  const long source_channels = backward ? shape->filters : shape->channels;
+  w.result_channels = backward ? shape->channels : shape->filters;
+  g->source_blocks = (source_channels + width - 1) / width;
+  g->result_blocks = (w.result_channels + width - 1) / width;
+  g->kernel = shape->kernel;
+  g->tile = 7 - shape->kernel;
+  g->tile_rows = (g->out_height + g->tile - 1) / g->tile;
+  g->tile_columns = (g->out_width + g->tile - 1) / g->tile;
+  g->tiles = g->batch * g->tile_rows * g->tile_columns;
+  g->turned = backward;
+  w.parts = parts;
+  w.panels = (g->result_blocks + 1) / 2;
+
+  const long channels = g->source_blocks * width;
+  w.tile_stride = channels + 16;
+  w.panel_place_stride = channels * 2 * width + 16;
+  w.panel_floats = 36 * w.panel_place_stride;
+  long block = CK_TILE_FLOATS / (36 * w.tile_stride) / rows * rows;
+  if (block < 2 * rows) block = 2 * rows;
+  if (pass == CK_BACKWARD_WEIGHTS) {
+    // A sum over fewer tiles than this spends its time on loading and storing sums.
+    if (block < 64) block = 64;
+    if (g->tiles <= 4 * block) block = g->tiles;
+    w.tile_block = block;
+    const long most_channels = rounded_up(g->source_blocks, parts) / parts * width;
+    w.tile_stride = most_channels + 16;
+    w.place_stride = block * w.tile_stride + 16;
+    w.lane_place_stride = block * 2 * width + 16;
+    const long sums = (block < g->tiles ? w.panels : 1) * most_channels * 72 * width;
+    w.own_floats = 36 * (w.place_stride + w.lane_place_stride) + sums;
+  } else {
+    if (block > g->tiles) block = g->tiles;
+    w.tile_block = block;
+    w.tiles_outside = g->tiles > g->result_blocks * width;
+    const long products = block * 72 * width;
+    w.place_stride = (w.tiles_outside ? block : g->tiles) * w.tile_stride + 16;
+    w.shared_floats = w.tiles_outside ? w.panels * w.panel_floats : 36 * w.place_stride;
+    w.own_floats = (w.tiles_outside ? 36 * w.place_stride : w.panel_floats) + products;
+  }
+  // Parts start on cache lines of their own.
+  w.own_floats = rounded_up(w.own_floats, 16);
+  w.shared_floats = rounded_up(w.shared_floats, 16);
+  return w;
+}
+
+#define CK_NAME(x) x##_baseline
+#define CK_WIDTH 8
+#define CK_FUSED 0
+#define CK_ROWS 6
+#include "winograd-body.h"
+
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define CK_NAME(x) x##_avx2
+#define CK_WIDTH 8
+#define CK_FUSED 1
+#define CK_ROWS 6
+#include "winograd-body.h"
+#pragma clang attribute pop
+
+#pragma clang attribute push(                                                                           \
+    __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw"), min_vector_width(512))), apply_to = function)
+#define CK_NAME(x) x##_avx512
+#define CK_WIDTH 16
+#define CK_FUSED 1
+#define CK_ROWS 12
+#include "winograd-body.h"
+#pragma clang attribute pop
+#endif
+
+typedef void (*ck_phase)(void *context, int part);
+
+/// The loops of one instruction set.
+typedef struct {
+  int width, rows;
+  ck_phase prepare, finish, weight_gradient;
+  void (*bias_gradient)(const ck_work *);
+} ck_loops;
+
+#define CK_LOOPS(set, width, rows) \
+  (ck_loops) { width, rows, prepare_##set, finish_##set, weight_gradient_##set, bias_gradient_##set }
+
+static ck_loops effective_loops(void) {
+#if defined(__x86_64__)
+  switch (ck_effective_instruction_set()) {
+    case CK_AVX512: return CK_LOOPS(avx512, 16, 12);
+    case CK_AVX2: return CK_LOOPS(avx2, 8, 6);
+    default: break;
+  }
+#endif
+  return CK_LOOPS(baseline, 8, 6);
+}
+
+int ck_winograd_block(void) { return effective_loops().width; }
+
+long ck_winograd_scratch(const ck_winograd *shape, ck_pass pass, int parts) {
+  const ck_loops loops = effective_loops();
+  const ck_work w = lay_out(shape, pass, parts, loops.width, loops.rows);
+  return w.shared_floats + parts * w.own_floats;
+}
+
+/// For parts without a team.
+static void one_after_another(void (*body)(void *context, int part), void *context, int parts) {
+  for (int part = 0; part < parts; ++part) body(context, part);
+}
+
+void ck_winograd_run(const ck_winograd_job *job, ck_pass pass, ck_team team, int parts) {
+  const ck_loops loops = effective_loops();
+  if (!team) team = one_after_another;
+  ck_work w = lay_out(&job->shape, pass, parts, loops.width, loops.rows);
+  w.source = pass == CK_BACKWARD_DATA ? job->diff_result : job->source;
+  w.weights = job->weights;
+  w.bias = pass == CK_FORWARD ? job->bias : 0;
+  w.relu = pass == CK_FORWARD && job->relu;
+  w.diff_result = job->diff_result;
+  w.output = job->output;
+  w.diff_bias = job->diff_bias;
+  w.shared = job->scratch;
+  w.own = job->scratch + w.shared_floats;
+  if (pass == CK_BACKWARD_WEIGHTS) {
+    team(loops.weight_gradient, &w, parts);
+    if (w.diff_bias) loops.bias_gradient(&w);
+  } else {
+    team(loops.prepare, &w, parts);
+    team(loops.finish, &w, parts);
+  }
+}
