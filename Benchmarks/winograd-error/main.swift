@@ -72,7 +72,7 @@ func measure(_ shape: Shape, _ numbers: inout NormalNumbers) -> [Sample] {
   var geometry = ck_winograd(
     batch: n, channels: c, height: e, width: e, filters: k, out_height: e, out_width: e, padding_top: padding,
     padding_left: padding, kernel: Int32(r))
-  let block = Int(ck_winograd_block())
+  let block = Int(ck_block())
   func image(_ image: Int, _ channel: Int, _ row: Int, _ column: Int, _ channels: Int) -> Int {
     (((image * (channels / block) + channel / block) * e + row) * e + column) * block + channel % block
   }

@@ -2,6 +2,8 @@
 
 #include <stdatomic.h>
 
+#include "include/pass.h"
+
 static atomic_int highest_allowed = CK_AVX512;
 static atomic_int effective = -1;
 
@@ -30,3 +32,5 @@ void ck_limit_instruction_set(ck_instruction_set highest) {
   atomic_store_explicit(&highest_allowed, highest, memory_order_relaxed);
   atomic_store_explicit(&effective, -1, memory_order_relaxed);
 }
+
+int ck_block(void) { return ck_effective_instruction_set() == CK_AVX512 ? 16 : 8; }

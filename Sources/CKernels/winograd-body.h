@@ -1,41 +1,8 @@
-// The loops of winograd.c, included once for each instruction set with
-//
-//   CK_NAME(x)    x with the instruction set's suffix
-//   CK_WIDTH      floats of a vector, which is also the block of channels: 8 or 16
-//   CK_FUSED      whether there is a fused multiply-add
-//   CK_ROWS       rows of a register tile: so many accumulators of two vectors each stay in registers
+// The loops of winograd.c, included once for each instruction set behind vectors-body.h.
 //
 // Names of extents: e counts the 36 places of a transformed tile, c the channels that are summed over, k those of the
 // result, which lie side by side in vectors; t counts tiles. A panel is what one register tile is wide: two vectors of k.
 // Strides are padded by a vector so that the 36 places do not fall into the same cache set.
-
-typedef float CK_NAME(vector) __attribute__((vector_size(4 * CK_WIDTH), aligned(4), may_alias));
-#define vector CK_NAME(vector)
-
-static CK_INLINE vector CK_NAME(load)(const float *p) { return *(const vector *)p; }
-static CK_INLINE void CK_NAME(store)(float *p, vector v) { *(vector *)p = v; }
-
-/// a·b + c.
-static CK_INLINE vector CK_NAME(fma)(vector a, vector b, vector c) {
-#if CK_FUSED
-  return __builtin_elementwise_fma(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
-static CK_INLINE vector CK_NAME(fmas)(float a, vector b, vector c) { return CK_NAME(fma)((vector){} + a, b, c); }
-
-typedef int CK_NAME(mask) __attribute__((vector_size(4 * CK_WIDTH)));
-
-/// max(v, 0), and what is not a number stays so.
-static CK_INLINE vector CK_NAME(positive)(vector v) {
-  return (vector)((CK_NAME(mask))v & ~(CK_NAME(mask))(v < (vector){}));
-}
-
-#define load CK_NAME(load)
-#define store CK_NAME(store)
-#define fma CK_NAME(fma)
-#define fmas CK_NAME(fmas)
 
 // MARK: transforms of one line
 
@@ -61,25 +28,23 @@ static CK_INLINE void CK_NAME(weight_line)(const vector *g, vector t[6], int ker
     odd_a = fmas(A2, g[3], odd_a);
     odd_b = fmas(B2, g[3], odd_b);
   }
-  const vector zero = {};
-  t[0] = (zero + N0) * g[0];
-  t[1] = (zero + NA) * fmas(A1, odd_a, even_a);
-  t[2] = (zero + NA) * fmas(-A1, odd_a, even_a);
-  t[3] = (zero + NB) * fmas(B1, odd_b, even_b);
-  t[4] = (zero + NB) * fmas(-B1, odd_b, even_b);
+  t[0] = splat(N0) * g[0];
+  t[1] = splat(NA) * fmas(A1, odd_a, even_a);
+  t[2] = splat(NA) * fmas(-A1, odd_a, even_a);
+  t[3] = splat(NB) * fmas(B1, odd_b, even_b);
+  t[4] = splat(NB) * fmas(-B1, odd_b, even_b);
   t[5] = g[kernel - 1];
 }
 
 /// Gᵀt: the gradient of a filter's line.
 static CK_INLINE void CK_NAME(weight_line_transposed)(const vector t[6], vector *g, int kernel) {
-  const vector zero = {};
-  const vector even_a = (zero + NA) * (t[1] + t[2]), odd_a = (zero + NA * A1) * (t[1] - t[2]);
-  const vector even_b = (zero + NB) * (t[3] + t[4]), odd_b = (zero + NB * B1) * (t[3] - t[4]);
+  const vector even_a = splat(NA) * (t[1] + t[2]), odd_a = splat(NA * A1) * (t[1] - t[2]);
+  const vector even_b = splat(NB) * (t[3] + t[4]), odd_b = splat(NB * B1) * (t[3] - t[4]);
   g[0] = fmas(N0, t[0], even_a + even_b);
   g[1] = odd_a + odd_b;
-  g[2] = fmas(A2, even_a, (zero + B2) * even_b);
+  g[2] = fmas(A2, even_a, splat(B2) * even_b);
   if (kernel == 5) {
-    g[3] = fmas(A2, odd_a, (zero + B2) * odd_b);
+    g[3] = fmas(A2, odd_a, splat(B2) * odd_b);
     g[4] = fmas(A2 * A2, even_a, fmas(B2 * B2, even_b, t[5]));
   } else {
     g[2] += t[5];
@@ -89,11 +54,10 @@ static CK_INLINE void CK_NAME(weight_line_transposed)(const vector t[6], vector 
 /// Aᵀt: `tile` elements of a result.
 static CK_INLINE void CK_NAME(result_line)(const vector t[6], vector *y, int tile) {
   const vector sa = t[1] + t[2], da = t[1] - t[2], sb = t[3] + t[4], db = t[3] - t[4];
-  const vector zero = {};
   y[0] = t[0] + (sa + sb);
-  y[1] = fmas(A1, da, (zero + B1) * db);
+  y[1] = fmas(A1, da, splat(B1) * db);
   if (tile == 4) {
-    y[2] = fmas(A2, sa, (zero + B2) * sb);
+    y[2] = fmas(A2, sa, splat(B2) * sb);
     y[3] = fmas(A1 * A2, da, fmas(B1 * B2, db, t[5]));
   } else {
     y[1] += t[5];
@@ -199,8 +163,7 @@ static void CK_NAME(transform_gradient)(
 static CK_INLINE void CK_NAME(transform_result_body)(
     const ck_geometry *g, const float *products, long block, long first, long last, long tile_stride,
     const float *bias, int relu, float *result, const int tile) {
-  const vector zero = {};
-  const vector added = bias ? load(bias) : zero;
+  const vector added = bias ? load(bias) : splat(0);
   for (long t = first; t < last; ++t) {
     const ck_tile at = ck_tile_at(g, t);
     const float *m = products + (t - first) * tile_stride;
@@ -213,7 +176,7 @@ static CK_INLINE void CK_NAME(transform_result_body)(
       for (int j = 0; j < tile; ++j) {
         if (top + i >= g->out_height || left + j >= g->out_width) continue;
         vector y = out[i * tile + j] + added;
-        if (relu) y = CK_NAME(positive)(y);
+        if (relu) y = positive(y);
         store(image + ((top + i) * g->out_width + left + j) * CK_WIDTH, y);
       }
   }
@@ -227,28 +190,6 @@ static void CK_NAME(transform_result)(
     CK_NAME(transform_result_body)(g, products, block, first, last, tile_stride, bias, relu, result, 4);
   else
     CK_NAME(transform_result_body)(g, products, block, first, last, tile_stride, bias, relu, result, 2);
-}
-
-/// rows[i][j] and rows[j][i] change places.
-static CK_INLINE void CK_NAME(transpose)(vector rows[CK_WIDTH]) {
-  vector other[CK_WIDTH];
-#if CK_WIDTH == 16
-#define CK_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define CK_HIGH(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-#else
-#define CK_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define CK_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-#endif
-  // Interleaving row i with row i + width/2, as often as an index has bits, exchanges the two indices.
-  for (int round = 1; round < CK_WIDTH; round *= 2) {
-    for (int i = 0; i < CK_WIDTH / 2; ++i) {
-      other[2 * i] = CK_LOW(rows[i], rows[i + CK_WIDTH / 2]);
-      other[2 * i + 1] = CK_HIGH(rows[i], rows[i + CK_WIDTH / 2]);
-    }
-    for (int i = 0; i < CK_WIDTH; ++i) rows[i] = other[i];
-  }
-#undef CK_LOW
-#undef CK_HIGH
 }
 
 /// The 36 places of one vector of k and one c, transformed from the filter's elements g.
@@ -332,66 +273,18 @@ static void CK_NAME(transform_weight_gradient)(
 
 // MARK: products
 
-/// out[i][v] (+)= Σ over r of scalars[i·row_stride + r·step] · lanes[r][v], for `rows` rows and one or two vectors v.
-/// A row's vectors lie 36 vectors apart, rows `out_stride` apart.
-static CK_INLINE void CK_NAME(multiply_body)(
-    const float *lanes, const float *scalars, long row_stride, long step, long count, float *out, long out_stride,
-    int adds, const int rows, const int vectors) {
-  vector sum[CK_ROWS][2];
-  for (int i = 0; i < rows; ++i)
-    for (int v = 0; v < vectors; ++v) {
-      const vector zero = {};
-      sum[i][v] = adds ? load(out + i * out_stride + v * 36 * CK_WIDTH) : zero;
-    }
-  // Rows in threes: one pointer reaches three rows with the scaled addresses of x86.
-  const float *row[(CK_ROWS + 2) / 3];
-  for (int i = 0; i < rows; i += 3) row[i / 3] = scalars + i * row_stride;
-  for (long r = 0; r < count; ++r) {
-    const vector a = load(lanes), b = vectors == 2 ? load(lanes + CK_WIDTH) : a;
-    lanes += vectors * CK_WIDTH;
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; ++i) {
-      const vector x = (vector){} + row[i / 3][(i % 3) * row_stride];
-      sum[i][0] = fma(x, a, sum[i][0]);
-      if (vectors == 2) sum[i][1] = fma(x, b, sum[i][1]);
-    }
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; i += 3) row[i / 3] += step;
-  }
-  for (int i = 0; i < rows; ++i)
-    for (int v = 0; v < vectors; ++v) store(out + i * out_stride + v * 36 * CK_WIDTH, sum[i][v]);
-}
-
-#define CK_PRODUCT(n)                                                                                           \
-  case n:                                                                                                       \
-    if (vectors == 2)                                                                                           \
-      CK_NAME(multiply_body)(lanes, scalars, row_stride, step, count, out, out_stride, adds, n, 2);             \
-    else                                                                                                        \
-      CK_NAME(multiply_body)(lanes, scalars, row_stride, step, count, out, out_stride, adds, n, 1);             \
-    break;
-
-static void CK_NAME(multiply)(
-    const float *lanes, const float *scalars, long row_stride, long step, long count, float *out, long out_stride,
-    int adds, int rows, int vectors) {
-  switch (rows) {
-    CK_PRODUCT(1) CK_PRODUCT(2) CK_PRODUCT(3) CK_PRODUCT(4) CK_PRODUCT(5) CK_PRODUCT(6)
-#if CK_ROWS == 12
-    CK_PRODUCT(7) CK_PRODUCT(8) CK_PRODUCT(9) CK_PRODUCT(10) CK_PRODUCT(11) CK_PRODUCT(12)
-#endif
-  }
-}
-#undef CK_PRODUCT
-
-/// All 36 places of `rows` rows with one panel.
-/// - place_stride_lanes, place_stride_scalars: from one place to the next.
+/// All 36 places of `rows` rows with one panel. A row's vectors lie 36 vectors apart.
 static void CK_NAME(multiply_places)(
     const float *lanes, long place_stride_lanes, const float *scalars, long place_stride_scalars, long row_stride,
-    long step, long count, float *out, long out_stride, int adds, long rows, int vectors) {
-  for (int e = 0; e < 36; ++e)
-    for (long i = 0; i < rows; i += CK_ROWS)
-      CK_NAME(multiply)(
-          lanes + e * place_stride_lanes, scalars + e * place_stride_scalars + i * row_stride, row_stride, step, count,
-          out + i * out_stride + e * CK_WIDTH, out_stride, adds, (int)(rows - i < CK_ROWS ? rows - i : CK_ROWS), vectors);
+    long step, long count, float *out, int adds, long rows, int vectors) {
+  ck_register_tile t = {
+      .lane_step = vectors * CK_WIDTH, .lane_vector_stride = CK_WIDTH, .row_stride = row_stride, .step = step,
+      .count = count, .blocks = 1, .out_row_stride = 72 * CK_WIDTH, .out_vector_stride = 36 * CK_WIDTH, .adds = adds};
+  for (int e = 0; e < 36; ++e) {
+    t.lanes = lanes + e * place_stride_lanes;
+    t.scalars = scalars + e * place_stride_scalars;
+    CK_NAME(multiply_rows)(&t, out + e * CK_WIDTH, rows, vectors);
+  }
 }
 
 // MARK: passes
@@ -416,7 +309,7 @@ static void CK_NAME(finish_panel)(
   const int vectors = CK_NAME(panel_vectors)(g, panel);
   CK_NAME(multiply_places)(
       weights, w->panel_place_stride, tiles, w->place_stride, w->tile_stride, 1, g->source_blocks * CK_WIDTH, products,
-      72 * CK_WIDTH, 0, last - first, vectors);
+      0, last - first, vectors);
   for (int v = 0; v < vectors; ++v) {
     const long block = 2 * panel + v;
     float bias[CK_WIDTH];
@@ -492,8 +385,8 @@ static void CK_NAME(weight_gradient)(void *context, int part) {
       // Where all tiles are one block a panel's sums are done with before the next panel's begin.
       float *sums = products + (w->tile_block < g->tiles ? panel * channels * 72 * CK_WIDTH : 0);
       CK_NAME(multiply_places)(
-          lanes, w->lane_place_stride, tiles, w->place_stride, 1, w->tile_stride, last - first, sums, 72 * CK_WIDTH,
-          first > 0, channels, vectors);
+          lanes, w->lane_place_stride, tiles, w->place_stride, 1, w->tile_stride, last - first, sums, first > 0,
+          channels, vectors);
       if (last < g->tiles) continue;
       for (int v = 0; v < vectors; ++v)
         CK_NAME(transform_weight_gradient)(
@@ -519,18 +412,9 @@ static void CK_NAME(bias_gradient)(const ck_work *w) {
   }
 }
 
-#undef vector
-#undef load
-#undef store
-#undef fma
-#undef fmas
 #undef CK_BOTH_AXES
 #undef CK_SOURCE_LINE
 #undef CK_WEIGHT_LINE
 #undef CK_WEIGHT_LINE_T
 #undef CK_RESULT_LINE
 #undef CK_RESULT_LINE_T
-#undef CK_NAME
-#undef CK_WIDTH
-#undef CK_FUSED
-#undef CK_ROWS

@@ -1,5 +1,6 @@
 #include "include/winograd.h"
 
+#include "register-tile.h"
 #include "variants.h"
 
 // Vectors are passed between functions that are always inlined, so no calling convention is at stake.
@@ -122,7 +123,9 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
 #define CK_WIDTH 8
 #define CK_FUSED 0
 #define CK_ROWS 6
+#include "vectors-body.h"
 #include "winograd-body.h"
+#include "vectors-end.h"
 
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
@@ -130,7 +133,9 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
 #define CK_WIDTH 8
 #define CK_FUSED 1
 #define CK_ROWS 6
+#include "vectors-body.h"
 #include "winograd-body.h"
+#include "vectors-end.h"
 #pragma clang attribute pop
 
 #pragma clang attribute push(                                                                           \
@@ -139,7 +144,9 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
 #define CK_WIDTH 16
 #define CK_FUSED 1
 #define CK_ROWS 12
+#include "vectors-body.h"
 #include "winograd-body.h"
+#include "vectors-end.h"
 #pragma clang attribute pop
 #endif
 
@@ -165,8 +172,6 @@ static ck_loops effective_loops(void) {
 #endif
   return CK_LOOPS(baseline, 8, 6);
 }
-
-int ck_winograd_block(void) { return effective_loops().width; }
 
 long ck_winograd_scratch(const ck_winograd *shape, ck_pass pass, int parts) {
   const ck_loops loops = effective_loops();

@@ -25,6 +25,13 @@ odn_layout *odn_layout_any(int rank, const int64_t *extents) {
   });
 }
 
+odn_layout *odn_layout_blocked_weights(const int64_t *extents, int block) {
+  return odn::guarded<odn_layout *>(nullptr, [&] {
+    const auto tag = block == 16 ? memory::format_tag::ABcd16b16a : memory::format_tag::ABcd8b8a;
+    return made(memory::desc(memory::dims(extents, extents + 4), memory::data_type::f32, tag));
+  });
+}
+
 static int rank_of(const odn_layout *layout) {
 #if DNNL_VERSION_MAJOR >= 3
   return layout->desc.get_ndims();

@@ -37,6 +37,6 @@ extension Executor.Configuration {
   func chooseParameterLayout() throws -> ParameterLayout {
     guard let largest = trainingBatchSizes.max() else { preconditionFailure("no training batch size") }
     let graph = network.traced(batchSize: largest).training(labelSmoothing: labelSmoothing)
-    return try Planner.parameterLayout(for: graph)
+    return try Planner.parameterLayout(for: graph, choice: kernelChoice)
   }
 }

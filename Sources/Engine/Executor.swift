@@ -21,6 +21,7 @@ public final class Executor {
     /// Shards that run at once.
     public var workers = 1
     public var threadsPerShard = 1
+    public var kernelChoice = KernelChoice()
     /// Of dropout.
     public var seed: UInt64 = 0
 

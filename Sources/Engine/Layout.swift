@@ -23,6 +23,14 @@ package final class Layout: @unchecked Sendable, Equatable {  // The C++ value b
     return Layout(owning: pointer)
   }
 
+  /// Weights of a convolution in blocks of filters and of channels.
+  static func blockedWeights(_ extents: [Int], block: Int) throws -> Layout {
+    guard let pointer = odn_layout_blocked_weights(extents.map(Int64.init), Int32(block)) else {
+      throw EngineError.last("layout of weights \(extents)")
+    }
+    return Layout(owning: pointer)
+  }
+
   /// Left to the kernel that is made with it.
   static func any(_ extents: [Int]) throws -> Layout {
     guard let pointer = odn_layout_any(Int32(extents.count), extents.map(Int64.init)) else {

@@ -23,7 +23,8 @@ package struct Plan {
 
   enum Instruction {
     case kernel(Kernel, [Binding])
-    case winograd(WinogradConvolution)
+    /// The scratch memory is none where the kernel needs none.
+    case own(any OwnKernel, scratch: Location?)
     /// CKernels/loss.h; a gradient that is nil is not wanted.
     case loss(logits: Location, gradient: Location?, samples: Int, classes: Int, smoothing: Double)
     /// CKernels/dropout.h, forward and backward alike.

@@ -42,13 +42,13 @@ extension Planner {
     }
     let result = try kernel.layout(ODN_DST)
     if let shape = try winogradShape(node, window, groups, images: [kernel.layout(ODN_SRC), result], weights: weights) {
-      var winograd = WinogradConvolution(CK_FORWARD, shape)
-      winograd.relu = relu != 0
-      winograd.source = try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))
-      winograd.weights = parameterLocation(node.parameters[0])
-      winograd.bias = hasBias ? parameterLocation(node.parameters[1]) : nil
-      winograd.output = makeStored(node.outputs[0], result)
-      return emit(winograd, [try kernel.layout(ODN_SRC), weights, result])
+      let source = try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))
+      let arguments = ProductArguments(
+        source: source, weights: parameterLocation(node.parameters[0]),
+        bias: hasBias ? parameterLocation(node.parameters[1]) : nil, output: makeStored(node.outputs[0], result),
+        relu: relu != 0)
+      return emit(
+        WinogradConvolution(CK_FORWARD, shape, arguments), [try kernel.layout(ODN_SRC), weights, result])
     }
     var bindings = [
       (ODN_SRC, try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))),
@@ -83,11 +83,10 @@ extension Planner {
     let result = try kernel.layout(ODN_DIFF_SRC)
     let gradient = try kernel.layout(ODN_DIFF_DST)
     if let shape = winogradShape(node, window, groups, images: [result, gradient], weights: own) {
-      var winograd = WinogradConvolution(CK_BACKWARD_DATA, shape)
-      winograd.diffResult = try fetch(node.inputs[0], as: gradient)
-      winograd.weights = parameterLocation(node.parameters[0])
-      winograd.output = make(node.outputs[0], result)
-      return emit(winograd, [result, own, gradient])
+      let arguments = ProductArguments(
+        weights: parameterLocation(node.parameters[0]), diffResult: try fetch(node.inputs[0], as: gradient),
+        output: make(node.outputs[0], result))
+      return emit(WinogradConvolution(CK_BACKWARD_DATA, shape, arguments), [result, own, gradient])
     }
     let bindings = [
       (ODN_DIFF_DST, try fetch(node.inputs[0], as: gradient)),
@@ -123,12 +122,10 @@ extension Planner {
     let gradient = try kernel.layout(ODN_DIFF_DST)
     let place = gradientLocation(node.parameters[0])
     if let shape = winogradShape(node, window, groups, images: [source, gradient], weights: own) {
-      var winograd = WinogradConvolution(CK_BACKWARD_WEIGHTS, shape)
-      winograd.source = try fetch(node.inputs[0], as: source)
-      winograd.diffResult = try fetch(node.inputs[1], as: gradient)
-      winograd.output = place
-      winograd.diffBias = hasBias ? gradientLocation(node.parameters[1]) : nil
-      return emit(winograd, [source, own, gradient])
+      let arguments = ProductArguments(
+        source: try fetch(node.inputs[0], as: source), diffResult: try fetch(node.inputs[1], as: gradient),
+        diffBias: hasBias ? gradientLocation(node.parameters[1]) : nil, output: place)
+      return emit(WinogradConvolution(CK_BACKWARD_WEIGHTS, shape, arguments), [source, own, gradient])
     }
     let destination = weights == own ? place : temporary(bytes: weights.bytes)
     var bindings = [
@@ -148,24 +145,20 @@ extension Planner {
     guard weights.text == WinogradConvolution.weightLayout,
       images.allSatisfy({ $0.text == WinogradConvolution.imageLayout })
     else { return nil }
-    switch node.operation {
-    case .convolutionBackwardData:
-      return WinogradConvolution.shape(
-        input: graph[node.outputs[0]].shape, output: graph[node.inputs[0]].shape, window, groups: groups)
-    case .convolutionBackwardWeights:
-      return WinogradConvolution.shape(
-        input: graph[node.inputs[0]].shape, output: graph[node.inputs[1]].shape, window, groups: groups)
-    default:
-      return WinogradConvolution.shape(
-        input: graph[node.inputs[0]].shape, output: graph[node.outputs[0]].shape, window, groups: groups)
-    }
-  }
-
-  /// Adds the instruction, with its scratch memory.
-  private mutating func emit(_ winograd: WinogradConvolution, _ layouts: [Layout]) {
-    var winograd = winograd
-    winograd.scratch = temporary(bytes: winograd.scratchBytes)
-    emit(.winograd(winograd), winograd.name + layouts.map { " " + $0.text }.joined())
+    let (input, output) =
+      switch node.operation {
+      case .convolutionBackwardData: (node.outputs[0], node.inputs[0])
+      case .convolutionBackwardWeights: (node.inputs[0], node.inputs[1])
+      default: (node.inputs[0], node.outputs[0])
+      }
+    guard
+      let shape = WinogradConvolution.shape(
+        input: graph[input].shape, output: graph[output].shape, window, groups: groups)
+    else { return nil }
+    let text =
+      "\(node.operation.kind) \(shape.batch)×\(shape.channels)×\(shape.height)×\(shape.width) "
+      + "to \(shape.filters)×\(shape.out_height)×\(shape.out_width) by \(shape.kernel)×\(shape.kernel)"
+    return choice.usesOwn(text, isFaster: WinogradConvolution.isFaster(shape)) ? shape : nil
   }
 
   private func ownLayout(_ parameter: Int) throws -> Layout {
@@ -175,18 +168,36 @@ extension Planner {
 
   // MARK: inner product
 
+  /// Whether an inner product is our own. All its passes and all programs agree, because its weights have one layout.
+  private mutating func usesOwnInnerProduct(_ parameter: Int, samples: Int) throws -> Bool {
+    let shape = graph.parameters[parameter].shape
+    let form = try BlockedInnerProduct.weightForm(shape)
+    if let known = knownLayout(parameter) { return known == form.layout }
+    guard choice.usesOwn("inner product \(samples)×\(shape[1]) to \(shape[0])", isFaster: true) else { return false }
+    forms[parameter] = form
+    return true
+  }
+
   mutating func addInnerProduct(_ node: Graph.Node, _ hasBias: Bool) throws {
     let source = try Layout.plain(graph[node.inputs[0]].shape)
-    let weights = try Layout.plain(graph.parameters[node.parameters[0]].shape)
+    let shape = graph.parameters[node.parameters[0]].shape
     let result = try Layout.plain(graph[node.outputs[0]].shape)
-    let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
     let relu = appliesRelu(node.outputs[0])
+    let samples = graph[node.inputs[0]].shape[0]
+    let input = try fetch(node.inputs[0], as: source)
+    if try usesOwnInnerProduct(node.parameters[0], samples: samples) {
+      let arguments = ProductArguments(
+        source: input, weights: parameterLocation(node.parameters[0]),
+        bias: hasBias ? parameterLocation(node.parameters[1]) : nil, output: makeStored(node.outputs[0], result),
+        relu: relu != 0)
+      return emit(BlockedInnerProduct(CK_FORWARD, samples: samples, weights: shape, arguments), [source, result])
+    }
+    let weights = try Layout.plain(shape)
+    let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
     let kernel = try Kernel(
       odn_inner_product_forward(mode, source.pointer, weights.pointer, bias?.pointer, result.pointer, relu),
       "inner product")
-    var bindings = [
-      (ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_WEIGHTS, parameterLocation(node.parameters[0])),
-    ]
+    var bindings = [(ODN_SRC, input), (ODN_WEIGHTS, parameterLocation(node.parameters[0]))]
     bindings.append((ODN_DST, makeStored(node.outputs[0], result)))
     if hasBias { bindings.append((ODN_BIAS, parameterLocation(node.parameters[1]))) }
     try emit(kernel, bindings, [source, weights, result])
@@ -194,27 +205,42 @@ extension Planner {
 
   mutating func addInnerProductBackwardData(_ node: Graph.Node) throws {
     let dx = try Layout.plain(graph[node.outputs[0]].shape)
-    let weights = try Layout.plain(graph.parameters[node.parameters[0]].shape)
+    let shape = graph.parameters[node.parameters[0]].shape
     let dy = try Layout.plain(graph[node.inputs[0]].shape)
+    let samples = graph[node.inputs[0]].shape[0]
+    let gradient = try fetch(node.inputs[0], as: dy)
+    if try usesOwnInnerProduct(node.parameters[0], samples: samples) {
+      let arguments = ProductArguments(
+        weights: parameterLocation(node.parameters[0]), diffResult: gradient, output: make(node.outputs[0], dx))
+      return emit(BlockedInnerProduct(CK_BACKWARD_DATA, samples: samples, weights: shape, arguments), [dx, dy])
+    }
+    let weights = try Layout.plain(shape)
     let kernel = try Kernel(
       odn_inner_product_backward_data(dx.pointer, weights.pointer, dy.pointer), "inner product backward")
-    let bindings = [
-      (ODN_DIFF_DST, try fetch(node.inputs[0], as: dy)), (ODN_WEIGHTS, parameterLocation(node.parameters[0])),
-    ]
+    let bindings = [(ODN_DIFF_DST, gradient), (ODN_WEIGHTS, parameterLocation(node.parameters[0]))]
     try emit(kernel, bindings + [(ODN_DIFF_SRC, make(node.outputs[0], dx))], [dx, weights, dy])
   }
 
   mutating func addInnerProductBackwardWeights(_ node: Graph.Node, _ hasBias: Bool) throws {
     let x = try Layout.plain(graph[node.inputs[0]].shape)
-    let weights = try Layout.plain(graph.parameters[node.parameters[0]].shape)
+    let shape = graph.parameters[node.parameters[0]].shape
     let dy = try Layout.plain(graph[node.inputs[1]].shape)
+    let samples = graph[node.inputs[0]].shape[0]
+    let source = try fetch(node.inputs[0], as: x)
+    let gradient = try fetch(node.inputs[1], as: dy)
+    if try usesOwnInnerProduct(node.parameters[0], samples: samples) {
+      let arguments = ProductArguments(
+        source: source, diffResult: gradient, diffBias: hasBias ? gradientLocation(node.parameters[1]) : nil,
+        output: gradientLocation(node.parameters[0]))
+      return emit(BlockedInnerProduct(CK_BACKWARD_WEIGHTS, samples: samples, weights: shape, arguments), [x, dy])
+    }
+    let weights = try Layout.plain(shape)
     let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
     let kernel = try Kernel(
       odn_inner_product_backward_weights(x.pointer, weights.pointer, bias?.pointer, dy.pointer),
       "inner product backward")
     var bindings = [
-      (ODN_SRC, try fetch(node.inputs[0], as: x)), (ODN_DIFF_DST, try fetch(node.inputs[1], as: dy)),
-      (ODN_DIFF_WEIGHTS, gradientLocation(node.parameters[0])),
+      (ODN_SRC, source), (ODN_DIFF_DST, gradient), (ODN_DIFF_WEIGHTS, gradientLocation(node.parameters[0])),
     ]
     if hasBias { bindings.append((ODN_DIFF_BIAS, gradientLocation(node.parameters[1]))) }
     try emit(kernel, bindings, [x, weights, dy])

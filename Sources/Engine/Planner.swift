@@ -6,14 +6,15 @@ import Networks
 ///
 /// Rules, in this order. A kernel that only passes elements on takes its input's layout. A convolution lets the library
 /// choose the layout of its result and, in the first program, of its weights; it takes its input as it lies if that
-/// still gives generated code. A gradient has the layout of the value it belongs to. An inner product keeps everything
-/// row-major, which is faster than the library's own choice (docs/engine.md). A ReLU that alone reads the result of a
+/// still gives generated code. A gradient has the layout of the value it belongs to. An inner product keeps images
+/// row-major. Where our own kernel is faster than the library's, it takes its place (`KernelChoice`). A ReLU that alone reads the result of a
 /// convolution or an inner product is applied by that kernel before it stores.
 package struct Planner {
   let graph: Graph
   /// Nil in the first program, which chooses it.
   let parameterLayout: ParameterLayout?
   let isTraining: Bool
+  let choice: KernelChoice
 
   var plan = Plan()
   var forms: [Int: ParameterLayout.Form] = [:]
@@ -29,24 +30,30 @@ package struct Planner {
   /// The plan of a training graph (`Graph.training`) or of an inference graph (`Graph.inference`).
   /// - Parameter kept: values whose memory nothing may reuse, so that they can be read after a run.
   package static func plan(
-    _ graph: Graph, parameterLayout: ParameterLayout, keeping kept: [Graph.ValueID] = []
+    _ graph: Graph, parameterLayout: ParameterLayout, choice: KernelChoice = KernelChoice(),
+    keeping kept: [Graph.ValueID] = []
   ) throws -> Plan {
-    var planner = Planner(graph: graph, parameterLayout: parameterLayout, keeping: kept)
+    var planner = Planner(graph: graph, parameterLayout: parameterLayout, choice: choice, keeping: kept)
     try planner.run()
     for value in kept { planner.plan.kept[value] = (planner.location(value), planner.layout(value)) }
     return planner.plan
   }
 
   /// The parameter layout that the kernels of a training graph ask for.
-  package static func parameterLayout(for graph: Graph) throws -> ParameterLayout {
-    var planner = Planner(graph: graph, parameterLayout: nil)
+  package static func parameterLayout(
+    for graph: Graph, choice: KernelChoice = KernelChoice()
+  ) throws -> ParameterLayout {
+    var planner = Planner(graph: graph, parameterLayout: nil, choice: choice)
     try planner.run()
     return try ParameterLayout(
       parameters: graph.parameters, finishingOrder: graph.finishingOrder, forms: planner.forms)
   }
 
-  private init(graph: Graph, parameterLayout: ParameterLayout?, keeping kept: [Graph.ValueID] = []) {
+  private init(
+    graph: Graph, parameterLayout: ParameterLayout?, choice: KernelChoice, keeping kept: [Graph.ValueID] = []
+  ) {
     self.graph = graph
+    self.choice = choice
     self.parameterLayout = parameterLayout
     isTraining = !graph.nodes.contains { $0.operation == .softmaxCrossEntropyLoss }
     var lastReader: [Graph.ValueID: Int] = [:]
@@ -109,6 +116,12 @@ package struct Planner {
     let node = graph.nodes[node]
     plan.steps.append(Plan.Step(instruction: instruction, operation: node.operation.kind, layer: node.name))
     plan.text.append("\(node.operation.kind) \(node.name) \(text)")
+  }
+
+  /// Adds one of our own kernels, with the memory that it needs while it runs.
+  mutating func emit(_ kernel: some OwnKernel, _ layouts: [Layout]) {
+    let scratch = kernel.scratchBytes > 0 ? temporary(bytes: kernel.scratchBytes) : nil
+    emit(.own(kernel, scratch: scratch), kernel.name + layouts.map { " " + $0.text }.joined())
   }
 
   /// Adds a kernel of the current node, with its scratchpad where it wants one.

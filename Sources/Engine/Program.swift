@@ -134,7 +134,10 @@ package final class Program {
   private func run(_ instruction: Plan.Instruction, _ inputs: Inputs, _ sums: inout LossSums) throws {
     switch instruction {
     case .kernel(let kernel, _): try kernel.run()
-    case .winograd(let convolution): convolution.run { pointer($0, inputs) }
+    case .own(let kernel, let scratch):
+      kernel.run(scratch: scratch.map { pointer($0, inputs) } ?? arena.assumingMemoryBound(to: Float.self)) {
+        pointer($0, inputs)
+      }
     case .loss(let logits, let gradient, let samples, let classes, let smoothing):
       let result = ck_softmax_cross_entropy(
         pointer(logits, inputs), inputs.labels, samples, classes, smoothing, inputs.gradientScale,

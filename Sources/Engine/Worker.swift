@@ -26,11 +26,11 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
     var plans: Plans = []
     for batch in training {
       let graph = network.traced(batchSize: batch).training(labelSmoothing: configuration.labelSmoothing)
-      plans.append((batch, true, try Planner.plan(graph, parameterLayout: layout)))
+      plans.append((batch, true, try Planner.plan(graph, parameterLayout: layout, choice: configuration.kernelChoice)))
     }
     for batch in evaluation {
       let graph = network.traced(batchSize: batch).inference()
-      plans.append((batch, false, try Planner.plan(graph, parameterLayout: layout)))
+      plans.append((batch, false, try Planner.plan(graph, parameterLayout: layout, choice: configuration.kernelChoice)))
     }
     return plans
   }

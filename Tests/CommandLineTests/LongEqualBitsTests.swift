@@ -2,14 +2,14 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The same bits over hundreds of steps of real training: half an hour on two cores, so it runs when asked for:
+/// The same bits over hundreds of steps of real training: ten minutes on two cores, so it runs when asked for:
 ///
 ///     SWIFT_DP_TRAIN_LONG_TESTS=1 launch/test --filter LongEqualBitsTests
 @Suite(
   .serialized,
   .enabled(
     if: ProcessInfo.processInfo.environment["SWIFT_DP_TRAIN_LONG_TESTS"] == "1",
-    "takes half an hour; set SWIFT_DP_TRAIN_LONG_TESTS=1"))
+    "takes ten minutes; set SWIFT_DP_TRAIN_LONG_TESTS=1"))
 struct LongEqualBitsTests {
   static let everywhere = [1, 2, 3, 4].flatMap { [Launch.ranks($0), Launch.bound($0)] }
 

@@ -5,6 +5,7 @@
 // everything but the transforms of weights and results. The interpolation points are in winograd-body.h.
 #ifndef CK_WINOGRAD_H
 #define CK_WINOGRAD_H
+#include "pass.h"
 
 /// A convolution as its forward pass sees it. Images are [batch, blocks of channels, height, width, block], weights
 /// [blocks of filters, blocks of channels, kernel, kernel, block of channels, block of filters]; the last block may
@@ -17,12 +18,6 @@ typedef struct {
   /// 3 or 5.
   int kernel;
 } ck_winograd;
-
-/// Channels side by side in a block: as many as a vector of the effective instruction set holds, 8 or 16.
-int ck_winograd_block(void);
-
-/// Runs body(context, part) for all parts from 0, at once or one after another, and waits for all of them.
-typedef void (*ck_team)(void (*body)(void *context, int part), void *context, int parts);
 
 /// What a pass reads and writes. The bits depend on nothing but the shape and the instruction set: `parts` only says
 /// over how many threads the work is spread.
@@ -45,8 +40,6 @@ typedef struct {
   /// As many floats as `ck_winograd_scratch` says.
   float *scratch;
 } ck_winograd_job;
-
-typedef enum { CK_FORWARD, CK_BACKWARD_DATA, CK_BACKWARD_WEIGHTS } ck_pass;
 
 long ck_winograd_scratch(const ck_winograd *shape, ck_pass pass, int parts);
 

@@ -34,6 +34,8 @@ typedef struct odn_layout odn_layout;
 odn_layout *odn_layout_plain(int rank, const int64_t *extents);
 /// Left to the kernel that is made with it.
 odn_layout *odn_layout_any(int rank, const int64_t *extents);
+/// Weights [out, in, height, width] as [out / block, in / block, height, width, block of in, block of out]; `block` is 8 or 16.
+odn_layout *odn_layout_blocked_weights(const int64_t *extents, int block);
 /// The part of `extents` elements that starts at `offsets`; NULL where the layout cannot express it.
 odn_layout *odn_layout_part(const odn_layout *whole, const int64_t *extents, const int64_t *offsets);
 odn_layout *odn_layout_copy(const odn_layout *);

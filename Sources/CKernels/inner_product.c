@@ -1,0 +1,146 @@
+#include "include/inner_product.h"
+
+#include <string.h>
+
+#include "register-tile.h"
+#include "variants.h"
+
+// Vectors are passed between functions that are always inlined, so no calling convention is at stake.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+/// A pass with its memory laid out. Strides and counts are of floats.
+typedef struct {
+  long samples, inputs, outputs, padded_inputs, input_blocks, output_blocks;
+  /// Panels of two blocks of outputs.
+  long panels;
+  /// Inputs that are worked on together, and the distance of their rows.
+  long chunk, chunk_stride;
+  /// Blocks of outputs that are summed over before the next chunk's turn (gradient of the source).
+  long block_chunk;
+  const float *source, *weights, *bias, *diff_result;
+  float *output;
+  int relu, parts;
+  float *own;
+  long own_floats;
+} ck_product_work;
+
+/// Cuts `count` into as few equal chunks of whole vectors as there must be for none to be larger than `most`.
+static long chunk_of(long count, long most, long width) {
+  const long chunks = (count + most - 1) / most;
+  return ((count + chunks - 1) / chunks + width - 1) / width * width;
+}
+
+static ck_product_work lay_out(const ck_inner_product *shape, ck_pass pass, int parts, long width) {
+  ck_product_work w = {0};
+  w.samples = shape->samples;
+  w.inputs = shape->inputs;
+  w.outputs = shape->outputs;
+  w.input_blocks = (shape->inputs + width - 1) / width;
+  w.output_blocks = (shape->outputs + width - 1) / width;
+  w.padded_inputs = w.input_blocks * width;
+  w.panels = (w.output_blocks + 1) / 2;
+  w.parts = parts;
+  switch (pass) {
+    case CK_FORWARD:
+      w.chunk = chunk_of(w.padded_inputs, 512, width);
+      w.chunk_stride = w.chunk + 16;
+      w.own_floats = w.samples * w.chunk_stride + (w.panels + parts - 1) / parts * w.samples * 2 * width;
+      break;
+    case CK_BACKWARD_WEIGHTS:
+      w.chunk = chunk_of(w.padded_inputs, 512, width);
+      w.chunk_stride = w.chunk + 16;
+      w.own_floats = w.samples * w.chunk_stride + w.panels * w.samples * 2 * width;
+      break;
+    case CK_BACKWARD_DATA: {
+      const long sample_panels = (w.samples + 2 * width - 1) / (2 * width);
+      w.chunk = chunk_of(w.padded_inputs, 192, width);
+      w.block_chunk = 256 / width;
+      w.own_floats = sample_panels * 2 * width * (w.output_blocks * width + w.chunk);
+      break;
+    }
+  }
+  w.own_floats = (w.own_floats + 15) / 16 * 16;
+  return w;
+}
+
+#define CK_NAME(x) x##_baseline
+#define CK_WIDTH 8
+#define CK_FUSED 0
+#define CK_ROWS 6
+#include "vectors-body.h"
+#include "inner_product-body.h"
+#include "vectors-end.h"
+
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define CK_NAME(x) x##_avx2
+#define CK_WIDTH 8
+#define CK_FUSED 1
+#define CK_ROWS 6
+#include "vectors-body.h"
+#include "inner_product-body.h"
+#include "vectors-end.h"
+#pragma clang attribute pop
+
+#pragma clang attribute push(                                                                           \
+    __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw"), min_vector_width(512))), apply_to = function)
+#define CK_NAME(x) x##_avx512
+#define CK_WIDTH 16
+#define CK_FUSED 1
+#define CK_ROWS 12
+#include "vectors-body.h"
+#include "inner_product-body.h"
+#include "vectors-end.h"
+#pragma clang attribute pop
+#endif
+
+typedef void (*ck_phase)(void *context, int part);
+
+/// The loops of one instruction set, in the order of `ck_pass`.
+typedef struct {
+  long width;
+  ck_phase pass[3];
+} ck_loops;
+
+#define CK_LOOPS(set, width) \
+  (ck_loops) { width, {product_forward_##set, product_backward_data_##set, product_weight_gradient_##set} }
+
+static ck_loops effective_loops(void) {
+#if defined(__x86_64__)
+  switch (ck_effective_instruction_set()) {
+    case CK_AVX512: return CK_LOOPS(avx512, 16);
+    case CK_AVX2: return CK_LOOPS(avx2, 8);
+    default: break;
+  }
+#endif
+  return CK_LOOPS(baseline, 8);
+}
+
+/// The gradient of the bias: a sum over the samples in their order.
+static void bias_gradient(const ck_inner_product_job *job) {
+  const long outputs = job->shape.outputs;
+  memset(job->diff_bias, 0, (unsigned long)outputs * sizeof(float));
+  for (long n = 0; n < job->shape.samples; ++n)
+    for (long o = 0; o < outputs; ++o) job->diff_bias[o] += job->diff_result[n * outputs + o];
+}
+
+long ck_inner_product_scratch(const ck_inner_product *shape, ck_pass pass, int parts) {
+  return parts * lay_out(shape, pass, parts, effective_loops().width).own_floats;
+}
+
+void ck_inner_product_run(const ck_inner_product_job *job, ck_pass pass, ck_team team, int parts) {
+  const ck_loops loops = effective_loops();
+  ck_product_work w = lay_out(&job->shape, pass, parts, loops.width);
+  w.source = job->source;
+  w.weights = job->weights;
+  w.bias = job->bias;
+  w.diff_result = job->diff_result;
+  w.output = job->output;
+  w.relu = job->relu;
+  w.own = job->scratch;
+  if (team)
+    team(loops.pass[pass], &w, parts);
+  else
+    for (int part = 0; part < parts; ++part) loops.pass[pass](&w, part);
+  if (pass == CK_BACKWARD_WEIGHTS && job->diff_bias) bias_gradient(job);
+}
