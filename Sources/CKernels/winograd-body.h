@@ -83,36 +83,73 @@ static CK_INLINE void CK_NAME(result_line_transposed)(const vector *y, vector t[
 
 // MARK: transforms of whole tiles
 
-/// Rows and columns of `extent` elements from (top, left) of an image of height × width vectors; zeros outside.
-static CK_INLINE void CK_NAME(fetch)(
-    const float *image, long height, long width, long top, long left, int extent, vector *d) {
-  const int inside = top >= 0 && left >= 0 && top + extent <= height && left + extent <= width;
-  const vector zero = {};
+/// Vectors in memory, on cache lines of their own.
+#define CK_LOCAL vector __attribute__((aligned(64)))
+
+/// The first of the vectors of `extent` rows and columns from (top, left) of an image, and in `row_stride` how many floats
+/// its rows lie apart: the image itself, or where the tile hangs over its edge a copy with zeros in `copy`.
+static CK_INLINE const float *CK_NAME(fetch)(
+    const float *image, long height, long width, long top, long left, const int extent, vector *copy,
+    long *row_stride) {
+  if (top >= 0 && left >= 0 && top + extent <= height && left + extent <= width) {
+    *row_stride = width * CK_WIDTH;
+    return image + (top * width + left) * CK_WIDTH;
+  }
+  for (int i = 0; i < extent * extent; ++i) copy[i] = splat(0);
+  const int first_row = top < 0 ? (int)-top : 0, last_row = (int)(height - top < extent ? height - top : extent);
+  const int first = left < 0 ? (int)-left : 0, last = (int)(width - left < extent ? width - left : extent);
+  for (int i = first_row; i < last_row; ++i)
+    for (int j = first; j < last; ++j)
+      copy[i * extent + j] = load(image + ((top + i) * width + left + j) * CK_WIDTH);
+  *row_stride = extent * CK_WIDTH;
+  return (const float *)copy;
+}
+
+/// Asks for the elements of tile t + 2 that tile t + 1 does not have: tiles are read along a row, and fetching from the
+/// third-level cache takes longer than transforming.
+static CK_INLINE void CK_NAME(prefetch)(
+    const ck_geometry *g, const float *images, long blocks, long block, long height, long width, long t, long top,
+    long left, const int extent, const int writes) {
+  if (t + 2 >= g->tiles) return;
+  const ck_tile at = ck_tile_at(g, t + 2);
+  const long row = at.row * g->tile + top, column = at.column * g->tile + left + extent - g->tile;
+  const float *p = images + (((at.image * blocks + block) * height + row) * width + column) * CK_WIDTH;
   for (int i = 0; i < extent; ++i)
-    for (int j = 0; j < extent; ++j) {
-      const long y = top + i, x = left + j;
-      d[i * extent + j] = inside || (y >= 0 && y < height && x >= 0 && x < width)
-                              ? load(image + (y * width + x) * CK_WIDTH)
-                              : zero;
+    for (int j = 0; j < g->tile; ++j) {
+      if (writes)
+        __builtin_prefetch(p + (i * width + j) * CK_WIDTH, 1);
+      else
+        __builtin_prefetch(p + (i * width + j) * CK_WIDTH, 0);
     }
 }
 
-/// Transforms the columns, then the rows, of `from`×`from` vectors to `to`×`to` with a line's transform.
-#define CK_BOTH_AXES(from, to, line, in, out)                       \
+/// Transforms the columns, then the rows, of `from`×`from` vectors to `to`×`to` with a line's transform. `at(i, j)` is an
+/// expression for the vector in row i, column j of the source, `put(i, j, v)` a statement for one of the result.
+#define CK_BOTH_AXES(from, to, line, at, put)                       \
   do {                                                              \
-    vector half[6 * 6];                                             \
+    CK_LOCAL half[6 * 6];                                           \
     for (int j = 0; j < (from); ++j) {                              \
       vector a[6], b[6];                                            \
-      for (int i = 0; i < (from); ++i) a[i] = (in)[i * (from) + j]; \
+      _Pragma("clang loop unroll(full)")                            \
+      for (int i = 0; i < (from); ++i) a[i] = at(i, j);             \
       line(a, b);                                                   \
+      _Pragma("clang loop unroll(full)")                            \
       for (int i = 0; i < (to); ++i) half[i * (from) + j] = b[i];   \
     }                                                               \
     for (int i = 0; i < (to); ++i) {                                \
-      vector b[6];                                                  \
-      line(half + i * (from), b);                                   \
-      for (int j = 0; j < (to); ++j) (out)[i * (to) + j] = b[j];    \
+      vector a[6], b[6];                                            \
+      _Pragma("clang loop unroll(full)")                            \
+      for (int j = 0; j < (from); ++j) a[j] = half[i * (from) + j]; \
+      line(a, b);                                                   \
+      _Pragma("clang loop unroll(full)")                            \
+      for (int j = 0; j < (to); ++j) put(i, j, b[j]);               \
     }                                                               \
   } while (0)
+
+/// A place of a transformed tile, and one of an image or a filter in vectors that lie side by side.
+#define CK_AT_ROW(i, j) load(from + (i) * row_stride + (j) * CK_WIDTH)
+#define CK_AT_PLACE(i, j) load(from + ((i) * 6 + (j)) * CK_WIDTH)
+#define CK_PUT_PLACE(i, j, v) store(to + ((i) * 6 + (j)) * place_stride, v)
 
 #define CK_SOURCE_LINE(in, out) CK_NAME(source_line)(in, out)
 #define CK_WEIGHT_LINE(in, out) CK_NAME(weight_line)(in, out, kernel)
@@ -127,12 +164,14 @@ static void CK_NAME(transform_source)(
   for (long t = first; t < last; ++t) {
     const ck_tile at = ck_tile_at(g, t);
     const float *image = source + (at.image * g->source_blocks + block) * g->height * g->width * CK_WIDTH;
-    vector d[36], v[36];
-    CK_NAME(fetch)
-    (image, g->height, g->width, at.row * g->tile - g->padding_top, at.column * g->tile - g->padding_left, 6, d);
-    CK_BOTH_AXES(6, 6, CK_SOURCE_LINE, d, v);
+    const long top = at.row * g->tile - g->padding_top, left = at.column * g->tile - g->padding_left;
+    CK_NAME(prefetch)
+    (g, source, g->source_blocks, block, g->height, g->width, t, -g->padding_top, -g->padding_left, 6, 0);
+    CK_LOCAL copy[36];
+    long row_stride;
+    const float *from = CK_NAME(fetch)(image, g->height, g->width, top, left, 6, copy, &row_stride);
     float *to = out + (t - first) * tile_stride;
-    for (int e = 0; e < 36; ++e) store(to + e * place_stride, v[e]);
+    CK_BOTH_AXES(6, 6, CK_SOURCE_LINE, CK_AT_ROW, CK_PUT_PLACE);
   }
 }
 
@@ -142,11 +181,13 @@ static CK_INLINE void CK_NAME(transform_gradient_body)(
   for (long t = first; t < last; ++t) {
     const ck_tile at = ck_tile_at(g, t);
     const float *image = gradient + (at.image * g->result_blocks + block) * g->out_height * g->out_width * CK_WIDTH;
-    vector d[16], v[36];
-    CK_NAME(fetch)(image, g->out_height, g->out_width, at.row * tile, at.column * tile, tile, d);
-    CK_BOTH_AXES(tile, 6, CK_RESULT_LINE_T, d, v);
+    CK_NAME(prefetch)(g, gradient, g->result_blocks, block, g->out_height, g->out_width, t, 0, 0, tile, 0);
+    CK_LOCAL copy[16];
+    long row_stride;
+    const float *from =
+        CK_NAME(fetch)(image, g->out_height, g->out_width, at.row * tile, at.column * tile, tile, copy, &row_stride);
     float *to = out + (t - first) * tile_stride;
-    for (int e = 0; e < 36; ++e) store(to + e * place_stride, v[e]);
+    CK_BOTH_AXES(tile, 6, CK_RESULT_LINE_T, CK_AT_ROW, CK_PUT_PLACE);
   }
 }
 
@@ -166,19 +207,21 @@ static CK_INLINE void CK_NAME(transform_result_body)(
   const vector added = bias ? load(bias) : splat(0);
   for (long t = first; t < last; ++t) {
     const ck_tile at = ck_tile_at(g, t);
-    const float *m = products + (t - first) * tile_stride;
-    vector in[36], out[16];
-    for (int e = 0; e < 36; ++e) in[e] = load(m + e * CK_WIDTH);
-    CK_BOTH_AXES(6, tile, CK_RESULT_LINE, in, out);
+    CK_NAME(prefetch)(g, result, g->result_blocks, block, g->out_height, g->out_width, t, 0, 0, tile, 1);
+    const float *from = products + (t - first) * tile_stride;
     float *image = result + (at.image * g->result_blocks + block) * g->out_height * g->out_width * CK_WIDTH;
     const long top = at.row * tile, left = at.column * tile;
-    for (int i = 0; i < tile; ++i)
-      for (int j = 0; j < tile; ++j) {
-        if (top + i >= g->out_height || left + j >= g->out_width) continue;
-        vector y = out[i * tile + j] + added;
-        if (relu) y = positive(y);
-        store(image + ((top + i) * g->out_width + left + j) * CK_WIDTH, y);
-      }
+    float *to = image + (top * g->out_width + left) * CK_WIDTH;
+    const long row_stride = g->out_width * CK_WIDTH;
+    const long rows = g->out_height - top, columns = g->out_width - left;
+#define CK_PUT_RESULT(i, j, v)                                          \
+  do {                                                                  \
+    const vector y = (v) + added;                                       \
+    if (i < rows && j < columns)                                        \
+      store(to + (i) * row_stride + (j) * CK_WIDTH, relu ? positive(y) : y); \
+  } while (0)
+    CK_BOTH_AXES(6, tile, CK_RESULT_LINE, CK_AT_PLACE, CK_PUT_RESULT);
+#undef CK_PUT_RESULT
   }
 }
 
@@ -192,59 +235,60 @@ static void CK_NAME(transform_result)(
     CK_NAME(transform_result_body)(g, products, block, first, last, tile_stride, bias, relu, result, 2);
 }
 
-/// The 36 places of one vector of k and one c, transformed from the filter's elements g.
-static CK_INLINE void CK_NAME(put_weights)(const vector *g, float *out, long place_stride, const int kernel) {
-  vector u[36];
-  CK_BOTH_AXES(kernel, 6, CK_WEIGHT_LINE, g, u);
-  for (int e = 0; e < 36; ++e) store(out + e * place_stride, u[e]);
-}
-
-/// Forward: one block of k (filters), all c. Place e of channel c goes to out + e·place_stride + c·channel_stride.
+/// Forward: one block of k (filters), some of c. Place e of the i-th channel goes to
+/// out + e·place_stride + i·channel_stride.
 static CK_INLINE void CK_NAME(transform_weights_body)(
-    const ck_geometry *g, const float *weights, long block, float *out, long place_stride, long channel_stride,
-    const int kernel) {
+    const ck_geometry *g, const float *weights, long block, long first, long last, float *out, long place_stride,
+    long channel_stride, const int kernel) {
   const int places = kernel * kernel;
-  for (long c = 0; c < g->source_blocks * CK_WIDTH; ++c) {
+  for (long c = first * CK_WIDTH; c < last * CK_WIDTH; ++c) {
     const float *from = weights + ((block * g->source_blocks + c / CK_WIDTH) * places * CK_WIDTH + c % CK_WIDTH) * CK_WIDTH;
-    vector w[25];
-    for (int s = 0; s < places; ++s) w[s] = load(from + (long)s * CK_WIDTH * CK_WIDTH);
-    CK_NAME(put_weights)(w, out + c * channel_stride, place_stride, kernel);
+    float *to = out + (c - first * CK_WIDTH) * channel_stride;
+    // A block of weights ahead, which is what comes after this one.
+    for (int s = 0; s < places; ++s) __builtin_prefetch(from + (long)(places + s) * CK_WIDTH * CK_WIDTH);
+#define CK_AT_WEIGHT(i, j) load(from + (long)((i) * kernel + (j)) * CK_WIDTH * CK_WIDTH)
+    CK_BOTH_AXES(kernel, 6, CK_WEIGHT_LINE, CK_AT_WEIGHT, CK_PUT_PLACE);
+#undef CK_AT_WEIGHT
   }
 }
 
 /// Backward, where the roles are exchanged: `g` describes the pass, whose source has the forward result's channels and
 /// whose result has the forward source's. The filter is turned by half a turn.
 static CK_INLINE void CK_NAME(transform_turned_weights_body)(
-    const ck_geometry *g, const float *weights, long block, float *out, long place_stride, long channel_stride,
-    const int kernel) {
+    const ck_geometry *g, const float *weights, long block, long first, long last, float *out, long place_stride,
+    long channel_stride, const int kernel) {
   const int places = kernel * kernel;
-  for (long other = 0; other < g->source_blocks; ++other) {
+  for (long other = first; other < last; ++other) {
     const float *from = weights + (other * g->result_blocks + block) * places * CK_WIDTH * CK_WIDTH;
-    vector turned[25][CK_WIDTH];
+    CK_LOCAL turned[25][CK_WIDTH];
     for (int s = 0; s < places; ++s) {
       vector *rows = turned[places - 1 - s];
       for (int i = 0; i < CK_WIDTH; ++i) rows[i] = load(from + ((long)s * CK_WIDTH + i) * CK_WIDTH);
       CK_NAME(transpose)(rows);
     }
-    for (int i = 0; i < CK_WIDTH; ++i) {
-      vector w[25];
-      for (int s = 0; s < places; ++s) w[s] = turned[s][i];
-      CK_NAME(put_weights)(w, out + (other * CK_WIDTH + i) * channel_stride, place_stride, kernel);
+    const float *next = from + g->result_blocks * places * CK_WIDTH * CK_WIDTH;
+    for (int k = 0; k < CK_WIDTH; ++k) {
+      for (int s = 0; s < places; ++s) __builtin_prefetch(next + (k * places + s) * CK_WIDTH);
+      float *to = out + ((other - first) * CK_WIDTH + k) * channel_stride;
+  #define CK_AT_TURNED(i, j) turned[(i) * kernel + (j)][k]
+      CK_BOTH_AXES(kernel, 6, CK_WEIGHT_LINE, CK_AT_TURNED, CK_PUT_PLACE);
+#undef CK_AT_TURNED
     }
   }
 }
 
-/// One block of k of the transformed weights of a pass.
+/// One block of k and the blocks [first, last) of c of the transformed weights of a pass.
 static void CK_NAME(transform_weights)(
-    const ck_geometry *g, const float *weights, long block, float *out, long place_stride, long channel_stride) {
+    const ck_geometry *g, const float *weights, long block, long first, long last, float *out, long place_stride,
+    long channel_stride) {
   if (g->turned && g->kernel == 3)
-    CK_NAME(transform_turned_weights_body)(g, weights, block, out, place_stride, channel_stride, 3);
+    CK_NAME(transform_turned_weights_body)(g, weights, block, first, last, out, place_stride, channel_stride, 3);
   else if (g->turned)
-    CK_NAME(transform_turned_weights_body)(g, weights, block, out, place_stride, channel_stride, 5);
+    CK_NAME(transform_turned_weights_body)(g, weights, block, first, last, out, place_stride, channel_stride, 5);
   else if (g->kernel == 3)
-    CK_NAME(transform_weights_body)(g, weights, block, out, place_stride, channel_stride, 3);
+    CK_NAME(transform_weights_body)(g, weights, block, first, last, out, place_stride, channel_stride, 3);
   else
-    CK_NAME(transform_weights_body)(g, weights, block, out, place_stride, channel_stride, 5);
+    CK_NAME(transform_weights_body)(g, weights, block, first, last, out, place_stride, channel_stride, 5);
 }
 
 static CK_INLINE void CK_NAME(transform_weight_gradient_body)(
@@ -252,12 +296,11 @@ static CK_INLINE void CK_NAME(transform_weight_gradient_body)(
     float *gradient, const int kernel) {
   const int places = kernel * kernel;
   for (long c = first_block * CK_WIDTH; c < last_block * CK_WIDTH; ++c) {
-    const float *m = products + (c - first_block * CK_WIDTH) * channel_stride;
-    vector in[36], out[25];
-    for (int e = 0; e < 36; ++e) in[e] = load(m + e * CK_WIDTH);
-    CK_BOTH_AXES(6, kernel, CK_WEIGHT_LINE_T, in, out);
+    const float *from = products + (c - first_block * CK_WIDTH) * channel_stride;
     float *to = gradient + ((block * g->source_blocks + c / CK_WIDTH) * places * CK_WIDTH + c % CK_WIDTH) * CK_WIDTH;
-    for (int s = 0; s < places; ++s) store(to + (long)s * CK_WIDTH * CK_WIDTH, out[s]);
+#define CK_PUT_WEIGHT(i, j, v) store(to + (long)((i) * kernel + (j)) * CK_WIDTH * CK_WIDTH, v)
+    CK_BOTH_AXES(6, kernel, CK_WEIGHT_LINE_T, CK_AT_PLACE, CK_PUT_WEIGHT);
+#undef CK_PUT_WEIGHT
   }
 }
 
@@ -294,23 +337,27 @@ static CK_INLINE int CK_NAME(panel_vectors)(const ck_geometry *g, long panel) {
   return 2 * panel + 2 <= g->result_blocks ? 2 : 1;
 }
 
-/// Transformed weights of one panel: [e][c][vector].
-static void CK_NAME(make_panel)(const ck_work *w, long panel, float *out) {
+/// Transformed weights of one panel and the blocks [first, last) of c: [e][c][vector].
+static void CK_NAME(make_panel)(const ck_work *w, long panel, long first, long last, float *out) {
   const int vectors = CK_NAME(panel_vectors)(&w->g, panel);
   for (int v = 0; v < vectors; ++v)
     CK_NAME(transform_weights)(
-        &w->g, w->weights, 2 * panel + v, out + v * CK_WIDTH, w->panel_place_stride, vectors * CK_WIDTH);
+        &w->g, w->weights, 2 * panel + v, first, last, out + v * CK_WIDTH, w->panel_place_stride, vectors * CK_WIDTH);
 }
 
-/// Products and results of one panel for tiles [first, last), whose transforms are at `tiles`.
-static void CK_NAME(finish_panel)(
-    const ck_work *w, long panel, const float *weights, const float *tiles, long first, long last, float *products) {
-  const ck_geometry *g = &w->g;
-  const int vectors = CK_NAME(panel_vectors)(g, panel);
+/// Products of one panel with the transforms of `tiles` tiles, summed over the blocks [first, last) of c.
+static void CK_NAME(multiply_panel)(
+    const ck_work *w, long panel, long first, long last, const float *weights, const float *transforms, long tiles,
+    float *products) {
   CK_NAME(multiply_places)(
-      weights, w->panel_place_stride, tiles, w->place_stride, w->tile_stride, 1, g->source_blocks * CK_WIDTH, products,
-      0, last - first, vectors);
-  for (int v = 0; v < vectors; ++v) {
+      weights, w->panel_place_stride, transforms + first * CK_WIDTH, w->place_stride, w->tile_stride, 1,
+      (last - first) * CK_WIDTH, products, first > 0, tiles, CK_NAME(panel_vectors)(&w->g, panel));
+}
+
+/// Results of one panel for tiles [first, last).
+static void CK_NAME(finish_panel)(const ck_work *w, long panel, long first, long last, const float *products) {
+  const ck_geometry *g = &w->g;
+  for (int v = 0; v < CK_NAME(panel_vectors)(g, panel); ++v) {
     const long block = 2 * panel + v;
     float bias[CK_WIDTH];
     for (int i = 0; i < CK_WIDTH; ++i)
@@ -326,7 +373,7 @@ static void CK_NAME(prepare)(void *context, int part) {
   const ck_geometry *g = &w->g;
   if (w->tiles_outside) {
     for (long panel = part; panel < w->panels; panel += w->parts)
-      CK_NAME(make_panel)(w, panel, w->shared + panel * w->panel_floats);
+      CK_NAME(make_panel)(w, panel, 0, g->source_blocks, w->shared + panel * w->panel_floats);
   } else {
     for (long block = part; block < g->source_blocks; block += w->parts)
       CK_NAME(transform_source)(
@@ -346,19 +393,27 @@ static void CK_NAME(finish)(void *context, int part) {
       for (long block = 0; block < g->source_blocks; ++block)
         CK_NAME(transform_source)(
             g, w->source, block, first, last, own + block * CK_WIDTH, w->place_stride, w->tile_stride);
-      for (long panel = 0; panel < w->panels; ++panel)
-        CK_NAME(finish_panel)(w, panel, w->shared + panel * w->panel_floats, own, first, last, products);
-    }
-  } else {
-    float *products = own + w->panel_floats;
-    for (long panel = part; panel < w->panels; panel += w->parts) {
-      CK_NAME(make_panel)(w, panel, own);
-      for (long first = 0; first < g->tiles; first += w->tile_block) {
-        const long last = first + w->tile_block < g->tiles ? first + w->tile_block : g->tiles;
-        CK_NAME(finish_panel)(w, panel, own, w->shared + first * w->tile_stride, first, last, products);
+      for (long panel = 0; panel < w->panels; ++panel) {
+        CK_NAME(multiply_panel)
+        (w, panel, 0, g->source_blocks, w->shared + panel * w->panel_floats, own, last - first, products);
+        CK_NAME(finish_panel)(w, panel, first, last, products);
       }
     }
+    return;
   }
+  float *products = own + w->panel_floats;
+  for (long panel = part; panel < w->panels; panel += w->parts)
+    for (long first = 0; first < g->tiles; first += w->tile_block) {
+      const long last = first + w->tile_block < g->tiles ? first + w->tile_block : g->tiles;
+      for (long block = 0; block < g->source_blocks; block += w->block_chunk) {
+        const long end = block + w->block_chunk < g->source_blocks ? block + w->block_chunk : g->source_blocks;
+        // A panel that is whole serves all tiles.
+        if (first == 0 || w->block_chunk < g->source_blocks) CK_NAME(make_panel)(w, panel, block, end, own);
+        CK_NAME(multiply_panel)
+        (w, panel, block, end, own, w->shared + first * w->tile_stride, last - first, products);
+      }
+      CK_NAME(finish_panel)(w, panel, first, last, products);
+    }
 }
 
 /// The gradient of the weights of some blocks of channels: the parts share the channels, so that no sum crosses them.
@@ -413,6 +468,10 @@ static void CK_NAME(bias_gradient)(const ck_work *w) {
 }
 
 #undef CK_BOTH_AXES
+#undef CK_LOCAL
+#undef CK_AT_ROW
+#undef CK_AT_PLACE
+#undef CK_PUT_PLACE
 #undef CK_SOURCE_LINE
 #undef CK_WEIGHT_LINE
 #undef CK_WEIGHT_LINE_T

@@ -43,8 +43,8 @@ typedef struct {
   float *output, *diff_bias;
   long result_channels;
   int relu, parts;
-  /// Panels of two blocks of the result's channels, and tiles that are worked on together.
-  long panels, tile_block;
+  /// Panels of two blocks of the result's channels; tiles and blocks of the source's channels that are worked on together.
+  long panels, tile_block, block_chunk;
   /// Forward: whether tiles are the outer loop, over weights that were transformed before; else panels are, over tiles
   /// that were transformed before. What is smaller is kept.
   int tiles_outside;
@@ -58,7 +58,7 @@ typedef struct {
 } ck_work;
 
 /// Transformed tiles of a block should leave room for weights and products in a second-level cache of 1 MiB.
-enum { CK_TILE_FLOATS = 96 * 1024 };
+enum { CK_TILE_FLOATS = 96 * 1024, CK_FEW_TILES = 128 };
 
 static long rounded_up(long value, long unit) { return (value + unit - 1) / unit * unit; }
 
@@ -89,8 +89,6 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
 
   const long channels = g->source_blocks * width;
   w.tile_stride = channels + 16;
-  w.panel_place_stride = channels * 2 * width + 16;
-  w.panel_floats = 36 * w.panel_place_stride;
   long block = CK_TILE_FLOATS / (36 * w.tile_stride) / rows * rows;
   if (block < 2 * rows) block = 2 * rows;
   if (pass == CK_BACKWARD_WEIGHTS) {
@@ -105,9 +103,18 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
     const long sums = (block < g->tiles ? w.panels : 1) * most_channels * 72 * width;
     w.own_floats = 36 * (w.place_stride + w.lane_place_stride) + sums;
   } else {
+    w.tiles_outside = g->tiles > g->result_blocks * width;
+    w.block_chunk = g->source_blocks;
+    if (!w.tiles_outside && g->tiles <= CK_FEW_TILES) {
+      // Then all tiles' products fit into the second-level cache, and so do weights that are transformed bit by bit.
+      block = g->tiles;
+      w.block_chunk = 64 / width;
+    }
     if (block > g->tiles) block = g->tiles;
     w.tile_block = block;
-    w.tiles_outside = g->tiles > g->result_blocks * width;
+    const long chunk = w.block_chunk < g->source_blocks ? w.block_chunk * width : channels;
+    w.panel_place_stride = chunk * 2 * width + 16;
+    w.panel_floats = 36 * w.panel_place_stride;
     const long products = block * 72 * width;
     w.place_stride = (w.tiles_outside ? block : g->tiles) * w.tile_stride + 16;
     w.shared_floats = w.tiles_outside ? w.panels * w.panel_floats : 36 * w.place_stride;
