@@ -170,30 +170,37 @@ odn_kernel *odn_batch_norm_backward(const odn_layout *src, const odn_layout *dif
   });
 }
 
-static dnnl::eltwise_forward::primitive_desc relu_forward(prop_kind kind, const memory::desc &desc) {
+/// What a rectifier cuts off at; not looked at by a plain ReLU, which has no such bound.
+static float upper_bound(odn_rectifier rectifier) { return rectifier == ODN_RELU6 ? 6.f : 0.f; }
+
+static dnnl::eltwise_forward::primitive_desc relu_forward(
+    prop_kind kind, algorithm rectification, const memory::desc &desc, float bound) {
 #if DNNL_VERSION_MAJOR >= 3
-  return describe<dnnl::eltwise_forward>(attributes(), kind, algorithm::eltwise_relu, desc, desc, 0.f, 0.f);
+  return describe<dnnl::eltwise_forward>(attributes(), kind, rectification, desc, desc, 0.f, bound);
 #else
-  return describe<dnnl::eltwise_forward>(attributes(), kind, algorithm::eltwise_relu, desc, 0.f, 0.f);
+  return describe<dnnl::eltwise_forward>(attributes(), kind, rectification, desc, 0.f, bound);
 #endif
 }
 
-odn_kernel *odn_relu_forward(odn_mode mode, const odn_layout *layout) {
-  ODN_KERNEL({ return kernel(relu_forward(forward_kind(mode), layout->desc)); });
+odn_kernel *odn_relu_forward(odn_mode mode, odn_rectifier rectifier, const odn_layout *layout) {
+  ODN_KERNEL({
+    const auto rectification = rectifier == ODN_RELU6 ? algorithm::eltwise_clip_v2 : algorithm::eltwise_relu;
+    return kernel(relu_forward(forward_kind(mode), rectification, layout->desc, upper_bound(rectifier)));
+  });
 }
 
-odn_kernel *odn_relu_backward(const odn_layout *dst, const odn_layout *diff) {
+odn_kernel *odn_relu_backward(odn_rectifier rectifier, const odn_layout *dst, const odn_layout *diff) {
   ODN_KERNEL({
-    const auto hint = relu_forward(prop_kind::forward_training, dst->desc);
-    const auto from_result = algorithm::eltwise_relu_use_dst_for_bwd;
+    const auto from_result = rectifier == ODN_RELU6 ? algorithm::eltwise_clip_v2_use_dst_for_bwd
+                                                    : algorithm::eltwise_relu_use_dst_for_bwd;
+    const float bound = upper_bound(rectifier);
+    const auto hint = relu_forward(prop_kind::forward_training, from_result, dst->desc, bound);
 #if DNNL_VERSION_MAJOR >= 3
-    const auto forward = describe<dnnl::eltwise_forward>(
-        attributes(), prop_kind::forward_training, from_result, dst->desc, dst->desc, 0.f, 0.f);
     return kernel(describe_backward<dnnl::eltwise_backward>(
-        attributes(), forward, from_result, diff->desc, diff->desc, dst->desc, 0.f, 0.f));
+        attributes(), hint, from_result, diff->desc, diff->desc, dst->desc, 0.f, bound));
 #else
     return kernel(describe_backward<dnnl::eltwise_backward>(
-        attributes(), hint, from_result, diff->desc, dst->desc, 0.f, 0.f));
+        attributes(), hint, from_result, diff->desc, dst->desc, 0.f, bound));
 #endif
   });
 }
@@ -216,6 +223,21 @@ odn_kernel *odn_concatenate(int count, const odn_layout *const *src, const odn_l
 #else
     return kernel(dst ? Description(dst->desc, 1, sources, engine(), attributes())
                       : Description(1, sources, engine(), attributes()));
+#endif
+  });
+}
+
+odn_kernel *odn_shuffle(const odn_layout *layout, int channels, int groups) {
+  ODN_KERNEL({
+    // The library counts the channels of a group, not the groups.
+    const int size = channels / groups;
+#if DNNL_VERSION_MAJOR >= 3
+    return kernel(describe<dnnl::shuffle_forward>(
+        attributes(), prop_kind::forward_training, layout->desc, layout->desc, 1, size));
+#else
+    // Unlike all others it takes the engine before the attributes.
+    const dnnl::shuffle_forward::desc description(prop_kind::forward_training, layout->desc, 1, size);
+    return kernel(dnnl::shuffle_forward::primitive_desc(description, engine(), attributes()));
 #endif
   });
 }

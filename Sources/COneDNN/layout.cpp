@@ -53,6 +53,27 @@ odn_layout *odn_layout_part(const odn_layout *whole, const int64_t *extents, con
   });
 }
 
+odn_layout *odn_layout_resized(const odn_layout *layout, const int64_t *extents) {
+  return odn::guarded<odn_layout *>(nullptr, [&]() -> odn_layout * {
+    using tag = memory::format_tag;
+    if (rank_of(layout) != 4) {
+      odn::fail("only layouts of four axes are resized");
+      return nullptr;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    const auto own = layout->desc.get_dims();
+#else
+    const auto own = layout->desc.dims();
+#endif
+    const memory::dims wanted(extents, extents + 4);
+    for (auto order : {tag::abcd, tag::acdb, tag::aBcd16b, tag::aBcd8b, tag::aBcd4b})
+      if (layout->desc == memory::desc(own, memory::data_type::f32, order))
+        return made(memory::desc(wanted, memory::data_type::f32, order));
+    odn::fail("the layout has no name");
+    return nullptr;
+  });
+}
+
 odn_layout *odn_layout_copy(const odn_layout *layout) { return new odn_layout(*layout); }
 
 void odn_layout_free(odn_layout *layout) { delete layout; }

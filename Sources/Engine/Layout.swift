@@ -44,6 +44,11 @@ package final class Layout: @unchecked Sendable, Equatable {  // The C++ value b
     odn_layout_part(pointer, extents.map(Int64.init), offsets.map(Int64.init)).map(Layout.init(owning:))
   }
 
+  /// Other extents in the same order of elements; row-major where this order has no name.
+  func resized(_ extents: [Int]) throws -> Layout {
+    try odn_layout_resized(pointer, extents.map(Int64.init)).map(Layout.init(owning:)) ?? .plain(extents)
+  }
+
   /// Bytes of memory, padding included.
   var bytes: Int { odn_layout_bytes(pointer) }
 

@@ -30,6 +30,8 @@ package struct Plan {
     /// CKernels/dropout.h, forward and backward alike.
     case dropout(
       source: Location, destination: Location, samples: Int, features: Int, layer: String, probability: Float)
+    /// Zeros, for what the next kernel leaves out.
+    case clear(Location, bytes: Int)
     /// The shard's contribution to one layer's running statistics: mean × weight, variance × weight × m/max(m − 1, 1).
     case statistics(
       mean: Location, variance: Location, toMean: Location, toVariance: Location, channels: Int, samples: Int)

@@ -23,12 +23,16 @@ extension Planner {
     case .batchNormInference(let epsilon): try addBatchNormInference(node, epsilon)
     case .batchNormBackward(let epsilon): try addBatchNormBackward(node, epsilon)
     case .batchNormStatistics: addBatchNormStatistics(node)
-    case .relu: try addRelu(node)
-    case .reluBackward: try addReluBackward(node)
+    case .relu: try addRelu(node, ODN_RELU)
+    case .relu6: try addRelu(node, ODN_RELU6)
+    case .reluBackward: try addReluBackward(node, ODN_RELU)
+    case .relu6Backward: try addReluBackward(node, ODN_RELU6)
     case .dropout(let probability), .dropoutBackward(let probability): try addDropout(node, probability)
     case .add: try addSum(node)
     case .concatenate: try addConcatenation(node)
     case .sliceChannels(let offset): try addSlice(node, offset)
+    case .padChannels(let offset): try addPadding(node, offset)
+    case .shuffleChannels(let groups): try addShuffle(node, groups)
     case .reshape: try addReshape(node)
     case .softmaxCrossEntropy(let smoothing): try addLoss(node, smoothing, gradient: node.outputs[0])
     case .softmaxCrossEntropyLoss: try addLoss(node, 0, gradient: nil)
@@ -69,12 +73,6 @@ extension Planner {
       bindings.append((ODN_WORKSPACE, location(node.inputs[1])))
     }
     try emit(kernel, bindings, [dx, dy])
-  }
-
-  /// The layout of the forward value of which this is the gradient.
-  func layoutOfOrigin(_ gradient: Graph.ValueID) -> Layout {
-    guard let origin = graph[gradient].gradientOf else { preconditionFailure("value \(gradient.index) is no gradient") }
-    return layout(origin)
   }
 
   // MARK: batch normalisation
@@ -133,18 +131,18 @@ extension Planner {
 
   // MARK: element-wise
 
-  private mutating func addRelu(_ node: Graph.Node) throws {
+  private mutating func addRelu(_ node: Graph.Node, _ rectifier: odn_rectifier) throws {
     if isFused(node) { return }
     let source = layout(node.inputs[0])
     let input = location(node.inputs[0])
-    let kernel = try Kernel(odn_relu_forward(mode, source.pointer), "ReLU")
+    let kernel = try Kernel(odn_relu_forward(mode, rectifier, source.pointer), "ReLU")
     try emit(kernel, [(ODN_SRC, input), (ODN_DST, make(node.outputs[0], source, inPlaceOf: input))], [source])
   }
 
-  private mutating func addReluBackward(_ node: Graph.Node) throws {
+  private mutating func addReluBackward(_ node: Graph.Node, _ rectifier: odn_rectifier) throws {
     let y = layout(node.inputs[0])
     let dy = try fetch(node.inputs[1], as: y)
-    let kernel = try Kernel(odn_relu_backward(y.pointer, y.pointer), "ReLU backward")
+    let kernel = try Kernel(odn_relu_backward(rectifier, y.pointer, y.pointer), "ReLU backward")
     try emit(
       kernel,
       [
@@ -171,45 +169,6 @@ extension Planner {
     let b = try fetch(node.inputs[1], as: first)
     let kernel = try Kernel(odn_add(first.pointer, first.pointer, first.pointer), "add")
     try emit(kernel, [(ODN_SRC, a), (ODN_SRC_1, b), (ODN_DST, make(node.outputs[0], first, inPlaceOf: a))], [first])
-  }
-
-  // MARK: shapes
-
-  private mutating func addConcatenation(_ node: Graph.Node) throws {
-    let sources = node.inputs.map { layout($0) }
-    let kernel = try Kernel(
-      odn_concatenate(Int32(sources.count), sources.map { OpaquePointer?($0.pointer) }, nil), "concatenate")
-    let result = try kernel.layout(ODN_DST)
-    let inputs = node.inputs.enumerated().map { index, value in
-      (Kernel.Argument(ODN_MULTIPLE_SRC.rawValue + UInt32(index)), location(value))
-    }
-    try emit(kernel, inputs + [(ODN_DST, make(node.outputs[0], result))], sources + [result])
-  }
-
-  private mutating func addSlice(_ node: Graph.Node, _ offset: Int) throws {
-    let shape = graph[node.outputs[0]].shape
-    let offsets = [0, offset, 0, 0]
-    let result = layoutOfOrigin(node.outputs[0])
-    var whole = layout(node.inputs[0])
-    var source = location(node.inputs[0])
-    if whole.part(shape, at: offsets) == nil {
-      // Blocks of channels do not end where the slice does.
-      let plain = try Layout.plain(graph[node.inputs[0]].shape)
-      source = try fetch(node.inputs[0], as: plain)
-      whole = plain
-    }
-    guard let part = whole.part(shape, at: offsets) else { throw EngineError.last("channels from \(offset)") }
-    try emitReorder(source, part, make(node.outputs[0], result), result)
-  }
-
-  private mutating func addReshape(_ node: Graph.Node) throws {
-    let from = try Layout.plain(graph[node.inputs[0]].shape)
-    let to = try Layout.plain(graph[node.outputs[0]].shape)
-    if layout(node.inputs[0]) == from {
-      alias(node.outputs[0], to, location(node.inputs[0]))
-    } else {
-      try emitReorder(location(node.inputs[0]), layout(node.inputs[0]), make(node.outputs[0], to), from)
-    }
   }
 
   // MARK: loss

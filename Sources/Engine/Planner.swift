@@ -99,11 +99,17 @@ package struct Planner {
     plan.arenaBytes = packing.bytes
   }
 
-  // MARK: what the rules of `Planner+Operations` are written with
+  // MARK: what the rules of `Planner+Operations` and its neighbours are written with
 
   func layout(_ value: Graph.ValueID) -> Layout {
     guard let layout = layouts[value] else { preconditionFailure("value \(value.index) is read before it is made") }
     return layout
+  }
+
+  /// The layout of the forward value of which this is the gradient.
+  func layoutOfOrigin(_ gradient: Graph.ValueID) -> Layout {
+    guard let origin = graph[gradient].gradientOf else { preconditionFailure("value \(gradient.index) is no gradient") }
+    return layout(origin)
   }
 
   func location(_ value: Graph.ValueID) -> Plan.Location {

@@ -26,7 +26,7 @@ package final class Program {
     /// The samples' numbers in the data set, by which dropout is keyed.
     var sampleIDs: UnsafePointer<UInt32>?
     /// What a sample's gradient is multiplied by: 1 ÷ samples of the global batch.
-    var gradientScale: Double = 0
+    package var gradientScale: Double = 0
     /// Samples of this run ÷ samples of the global batch: the weight of these running statistics.
     package var statisticsWeight: Double = 0
     var epoch: UInt32 = 0
@@ -131,6 +131,11 @@ package final class Program {
     }
   }
 
+  /// A function of its own, because a `memset` that ends a throwing function is compiled (Swift 6.3, x86-64) to a jump that
+  /// leaves the register of the error as it is: the caller sees an error that nobody threw.
+  @inline(never)
+  private static func clear(_ memory: UnsafeMutableRawPointer, _ bytes: Int) { memset(memory, 0, bytes) }
+
   private func run(_ instruction: Plan.Instruction, _ inputs: Inputs, _ sums: inout LossSums) throws {
     switch instruction {
     case .kernel(let kernel, _): try kernel.run()
@@ -151,6 +156,7 @@ package final class Program {
       ck_dropout(
         pointer(source, inputs), pointer(destination, inputs), samples, features, ids, stream.key, inputs.step,
         inputs.epoch, UInt32(Double(probability) * 0x1p32), 1 / (1 - probability))
+    case .clear(let place, let bytes): Self.clear(pointer(place, inputs), bytes)
     case .statistics(let mean, let variance, let toMean, let toVariance, let channels, let samples):
       let unbiased = Double(samples) / Double(max(samples - 1, 1)) * inputs.statisticsWeight
       let (fromMean, fromVariance) = (pointer(mean, inputs), pointer(variance, inputs))

@@ -89,6 +89,7 @@ private struct Adjoint {
     case .averagePool(let window): propagate(.averagePoolBackward(window), node, [dy], to: node.inputs[0])
     case .globalAveragePool: propagate(.globalAveragePoolBackward, node, [dy], to: node.inputs[0])
     case .relu: propagate(.reluBackward, node, [node.outputs[0], dy], to: node.inputs[0])
+    case .relu6: propagate(.relu6Backward, node, [node.outputs[0], dy], to: node.inputs[0])
     case .batchNorm(let epsilon):
       // The gradients of scale and shift come with dx, so this runs even where no one needs dx.
       let x = node.inputs[0]
@@ -108,6 +109,10 @@ private struct Adjoint {
         propagate(.sliceChannels(offset: offset), node, [dy], to: input)
         offset += graph[input].shape[1]
       }
+    case .sliceChannels(let offset): propagate(.padChannels(offset: offset), node, [dy], to: node.inputs[0])
+    case .padChannels(let offset): propagate(.sliceChannels(offset: offset), node, [dy], to: node.inputs[0])
+    case .shuffleChannels(let groups):
+      propagate(.shuffleChannels(groups: graph[dy].shape[1] / groups), node, [dy], to: node.inputs[0])
     case .reshape: propagate(.reshape, node, [dy], to: node.inputs[0])
     default: preconditionFailure("\(node.operation) is not an operation of a training forward pass")
     }

@@ -18,6 +18,8 @@ extension Graph {
     /// x [n, c, h, w] → y [n, c, 1, 1].
     case globalAveragePool
     case relu
+    /// x → min(max(x, 0), 6).
+    case relu6
     /// x → y, and the batch's mean and variance [c]; parameters scale, shift, running mean, running variance.
     case batchNorm(epsilon: Float)
     /// x → y: the same batch normalisation by the running statistics.
@@ -28,6 +30,12 @@ extension Graph {
     case add
     /// Inputs side by side along the channels.
     case concatenate
+    /// x → its channels from `offset` on, as many as y has.
+    case sliceChannels(offset: Int)
+    /// x → y, which has x as its channels from `offset` on and zeros beside them.
+    case padChannels(offset: Int)
+    /// x → y: channel i·(c/groups) + j of x is channel j·groups + i of y.
+    case shuffleChannels(groups: Int)
     /// The same elements under another shape.
     case reshape
 
@@ -53,13 +61,13 @@ extension Graph {
     case globalAveragePoolBackward
     /// y, dy → dx.
     case reluBackward
+    /// y, dy → dx, which is zero where y is 0 or 6.
+    case relu6Backward
     /// x, mean, variance, dy → dx; makes the gradients of scale and shift.
     case batchNormBackward(epsilon: Float)
     /// mean, variance → nothing; makes the shard's contribution to the running statistics.
     case batchNormStatistics
     /// dy → dx: the forward mask, computed again.
     case dropoutBackward(probability: Float)
-    /// dy → the channels from `offset` of dy, in the shape of the output.
-    case sliceChannels(offset: Int)
   }
 }

@@ -27,16 +27,20 @@ extension SymbolicTensor {
   }
 
   /// A fully connected layer: [n, features] → [n, outputs].
-  public func innerProduct(_ name: String, outputs: Int, bias: Bool = true, initializer: Initializer? = nil)
-    -> SymbolicTensor
-  {
+  public func innerProduct(
+    _ name: String, outputs: Int, bias: Bool = true, initializer: Initializer? = nil,
+    biasInitializer: Initializer = .zeros
+  ) -> SymbolicTensor {
     requireRank(2, "inner product \(name)")
     var parameters = [
       Parameter(
         name: "\(name).weight", shape: [outputs, shape[1]], role: .weight,
         initializer: initializer ?? .heNormal(fan: shape[1]))
     ]
-    if bias { parameters.append(Parameter(name: "\(name).bias", shape: [outputs], role: .bias, initializer: .zeros)) }
+    if bias {
+      parameters.append(
+        Parameter(name: "\(name).bias", shape: [outputs], role: .bias, initializer: biasInitializer))
+    }
     return apply(
       .innerProduct(hasBias: bias), name: trace.claim(name), shape: [shape[0], outputs], parameters: parameters)
   }
@@ -69,7 +73,21 @@ extension SymbolicTensor {
     return apply(.globalAveragePool, name: trace.next("gap"), shape: [shape[0], shape[1], 1, 1])
   }
 
+  /// PyTorch's adaptive average pool, for extents at which its windows are of one size and distance
+  /// (`Window.init(cutting:into:)`): [n, c, h, w] → [n, c, height, width].
+  public func adaptiveAveragePool(_ height: Int, _ width: Int) -> SymbolicTensor {
+    requireRank(4, "adaptive average pool")
+    if shape[2...] == [height, width] { return self }
+    guard let window = Window(cutting: Array(shape[2...]), into: [height, width]) else {
+      preconditionFailure("equal windows do not cut \(shape[2])×\(shape[3]) into \(height)×\(width)")
+    }
+    return averagePool(window)
+  }
+
   public func relu() -> SymbolicTensor { apply(.relu, name: trace.next("relu"), shape: shape) }
+
+  /// min(max(x, 0), 6).
+  public func relu6() -> SymbolicTensor { apply(.relu6, name: trace.next("relu"), shape: shape) }
 
   /// Batch normalisation over samples and positions (Ioffe and Szegedy, 2015), with running statistics for inference.
   ///
@@ -99,32 +117,7 @@ extension SymbolicTensor {
     return apply(.dropout(probability: probability), name: trace.claim(name), shape: shape)
   }
 
-  public static func + (a: SymbolicTensor, b: SymbolicTensor) -> SymbolicTensor {
-    precondition(a.shape == b.shape, "cannot add \(a.shape) and \(b.shape)")
-    return a.apply(.add, name: a.trace.next("add"), to: [b], shape: a.shape)
-  }
-
-  /// Tensors of equal extents side by side along their channels.
-  public static func concatenate(_ tensors: [SymbolicTensor]) -> SymbolicTensor {
-    let first = tensors[0]
-    for tensor in tensors {
-      tensor.requireRank(4, "concatenation")
-      precondition(
-        tensor.shape[0] == first.shape[0] && tensor.shape[2...] == first.shape[2...],
-        "cannot concatenate \(tensors.map(\.shape)) along the channels")
-    }
-    if tensors.count == 1 { return first }
-    return first.apply(
-      .concatenate, name: first.trace.next("concat"), to: Array(tensors.dropFirst()),
-      shape: [first.shape[0], tensors.reduce(0) { $0 + $1.shape[1] }] + first.shape[2...])
-  }
-
-  /// [n, c, h, w] → [n, c·h·w], channels outermost.
-  public func flatten() -> SymbolicTensor {
-    shape.count == 2 ? self : apply(.reshape, name: trace.next("flatten"), shape: [shape[0], shape[1...].reduce(1, *)])
-  }
-
-  private func requireRank(_ rank: Int, _ layer: String) {
+  func requireRank(_ rank: Int, _ layer: String) {
     precondition(shape.count == rank, "\(layer) wants a tensor of \(rank) axes, not \(shape)")
   }
 }

@@ -17,6 +17,20 @@ public struct Window: Sendable, Hashable {
     self.init(kernel: [kernel, kernel], stride: [stride, stride], padding: [padding, padding])
   }
 
+  /// The windows of an adaptive pool, which for output i of `out` reads ⌊i·extent/out⌋ ..< ⌈(i + 1)·extent/out⌉, where
+  /// they are of one size and distance: extents that are a multiple of `out`, or a multiple and one. Else nil.
+  public init?(cutting extents: [Int], into outputs: [Int]) {
+    var kernel: [Int] = []
+    var stride: [Int] = []
+    for (extent, out) in zip(extents, outputs) {
+      let (size, rest) = extent.quotientAndRemainder(dividingBy: out)
+      guard size > 0, rest == 0 || rest == 1 else { return nil }
+      kernel.append(size + rest)
+      stride.append(size)
+    }
+    self.init(kernel: kernel, stride: stride, padding: [0, 0])
+  }
+
   /// The output's height and width for an input's: ⌊(extent + 2·padding − kernel)/stride⌋ + 1.
   public func outputExtents(_ height: Int, _ width: Int) -> [Int] {
     [height, width].enumerated().map { axis, extent in

@@ -27,6 +27,7 @@ struct OperationReferences {
     let epsilon, smoothing: Float?
     let labels: [Int]?
     let classes, globalCount, outputChannels: Int?
+    let offset, channels, before, after: Int?
   }
 
   private struct Index: Decodable { let cases: [Case] }

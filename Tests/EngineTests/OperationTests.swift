@@ -38,6 +38,9 @@ import Testing
       inputs = inputs.map { values in
         values.indices.map { (Float(($0 * 7919) % values.count) - Float(values.count / 2) + 0.5) / 64 }
       }
+    } else if example.operation == "relu6" {
+      // On both sides of both kinks.
+      inputs = inputs.map { values in values.indices.map { Float($0 * 7919 % 97) / 8 - 2.03 } }
     }
     let names = parameters.keys.filter { !$0.hasSuffix("running_mean") && !$0.hasSuffix("running_var") }.sorted()
     var generator = SystemRandomNumberGeneratorWithSeed(7)
@@ -215,9 +218,15 @@ import Testing
     case "averagePool": return x.averagePool(window)
     case "globalAveragePool": return x.globalAveragePool()
     case "relu": return x.relu()
+    case "relu6": return x.relu6()
     case "batchNorm": return x.batchNorm("layer", epsilon: attributes.epsilon ?? 0)
     case "add": return inputs[0] + inputs[1]
     case "concatenate": return .concatenate(inputs)
+    case "sliceChannels":
+      let offset = attributes.offset ?? 0
+      return x.slice(channels: offset..<offset + (attributes.channels ?? 0))
+    case "padChannels": return x.padChannels(before: attributes.before ?? 0, after: attributes.after ?? 0)
+    case "shuffleChannels": return x.shuffleChannels(groups: attributes.groups ?? 0)
     case "flatten": return x.flatten()
     case "residualBlock":
       let channels = attributes.outputChannels ?? 0
@@ -251,7 +260,8 @@ import Testing
 /// Equal to a part in 10⁴ of the largest element, as fits sums of a few hundred 32-bit products; never finer than 10⁻⁶,
 /// which is what terms of order one leave where they cancel.
 func expectClose(
-  _ values: [Float], _ expected: [Float], _ what: String, sourceLocation: SourceLocation = #_sourceLocation
+  _ values: [Float], _ expected: [Float], _ what: String, tolerance: Float = 1e-4,
+  sourceLocation: SourceLocation = #_sourceLocation
 ) {
   #expect(values.count == expected.count, "\(what)", sourceLocation: sourceLocation)
   let scale = max(expected.map(abs).max() ?? 0, 1e-2)
@@ -259,7 +269,7 @@ func expectClose(
   let error = worst.map { abs($0.1.0 - $0.1.1) } ?? 0
   let isFinite = values.allSatisfy(\.isFinite)
   #expect(
-    isFinite && error <= 1e-4 * scale,
+    isFinite && error <= tolerance * scale,
     "\(what): element \(worst?.0 ?? 0) is \(worst?.1.0 ?? 0), PyTorch has \(worst?.1.1 ?? 0)",
     sourceLocation: sourceLocation)
 }

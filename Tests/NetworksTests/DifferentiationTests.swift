@@ -107,6 +107,17 @@ import Testing
     #expect(slices.map(\.0) == [0, 3] && slices.map(\.1) == [1, 4])
   }
 
+  /// Slices and padding are each other's gradient, and a shuffle's is the shuffle that undoes it.
+  @Test func movedChannelsMoveBack() {
+    let graph = training { x in
+      let y = x.convolution("c", outputs: 6, .init(1)).slice(channels: 1..<5).padChannels(before: 3, after: 5)
+      return y.shuffleChannels(groups: 3).flatten().innerProduct("fc", outputs: 3)
+    }
+    let backward = graph.nodes.drop { $0.name != "loss" }.dropFirst().map(\.operation)
+    #expect(
+      backward.contains([.shuffleChannels(groups: 4), .sliceChannels(offset: 3), .padChannels(offset: 1)]))
+  }
+
   /// Parameters that the logits do not depend on are never finished; they keep their places all the same.
   @Test func aDeadBranchHasNoGradient() {
     let graph = training { x in

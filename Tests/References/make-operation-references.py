@@ -145,6 +145,18 @@ def add_relus(collection):
         collection.add(shape_text("relu", shape), "relu", {}, compute)
 
 
+def add_relu6s(collection):
+    for shape in [(1, 1), (5, 17), (1, 3, 1, 1), (2, 16, 3, 5), (3, 17, 4, 4)]:
+
+        def compute(case):
+            values = case.draw(shape, 4.0, 2.0)
+            values.flatten()[1::5] = 0  # at 0 and at 6 the gradient is zero
+            values.flatten()[2::5] = 6
+            return functional.relu6(case.input(values=values))
+
+        collection.add(shape_text("relu6", shape), "relu6", {}, compute)
+
+
 def add_batch_norms(collection):
     shapes = [
         (1, 1, 2, 1), (1, 3, 4, 5), (2, 1, 3, 3), (2, 3, 1, 1), (5, 3, 1, 2), (2, 16, 5, 5), (5, 17, 3, 4),
@@ -177,6 +189,33 @@ def add_structure(collection):
         collection.add(
             shape_text("concatenate", n, channels, image), "concatenate", {"axis": 1},
             lambda case: torch.cat([case.input((n, c, *image)) for c in channels], 1),
+        )
+    # First channel and number of channels; whole blocks of channels, and others.
+    for shape, offset, channels in [
+        ((1, 1, 1, 1), 0, 1), ((2, 5, 4, 3), 1, 3), ((2, 48, 3, 3), 16, 16), ((1, 48, 2, 5), 16, 32),
+        ((3, 58, 3, 2), 29, 29), ((2, 40, 2, 2), 16, 24), ((2, 33, 1, 1), 0, 16),
+    ]:
+        collection.add(
+            shape_text("sliceChannels", shape, f"{offset}to{offset + channels}"), "sliceChannels",
+            {"offset": offset, "channels": channels},
+            lambda case: case.input(shape)[:, offset : offset + channels] * 1.0,
+        )
+    for shape, before, after in [
+        ((1, 1, 1, 1), 0, 1), ((2, 3, 4, 3), 2, 0), ((2, 16, 3, 3), 0, 16), ((2, 16, 3, 3), 16, 16),
+        ((3, 17, 3, 2), 5, 6), ((1, 32, 2, 5), 0, 7),
+    ]:
+        collection.add(
+            shape_text("padChannels", shape, f"{before}and{after}"), "padChannels",
+            {"before": before, "after": after},
+            lambda case: functional.pad(case.input(shape), (0, 0, 0, 0, before, after)),
+        )
+    for shape, groups in [
+        ((1, 1, 1, 1), 1), ((2, 6, 3, 2), 2), ((2, 6, 3, 2), 3), ((1, 32, 3, 3), 2), ((3, 58, 2, 5), 2),
+        ((2, 48, 1, 1), 4),
+    ]:
+        collection.add(
+            shape_text("shuffleChannels", shape, groups), "shuffleChannels", {"groups": groups},
+            lambda case: functional.channel_shuffle(case.input(shape), groups),
         )
     for shape in [(1, 1, 1, 1), (2, 3, 4, 5), (3, 17, 3, 2), (2, 16, 3, 3), (5, 8, 1, 1)]:
         collection.add(shape_text("flatten", shape), "flatten", {}, lambda case: case.input(shape).flatten(1))
@@ -255,7 +294,7 @@ def main():
     torch.set_num_threads(1)
     collection = Collection()
     for add in (
-        add_convolutions, add_inner_products, add_pools, add_relus, add_batch_norms, add_structure, add_losses,
+        add_convolutions, add_inner_products, add_pools, add_relus, add_relu6s, add_batch_norms, add_structure, add_losses,
         add_composites,
     ):
         add(collection)

@@ -38,6 +38,8 @@ odn_layout *odn_layout_any(int rank, const int64_t *extents);
 odn_layout *odn_layout_blocked_weights(const int64_t *extents, int block);
 /// The part of `extents` elements that starts at `offsets`; NULL where the layout cannot express it.
 odn_layout *odn_layout_part(const odn_layout *whole, const int64_t *extents, const int64_t *offsets);
+/// Other extents in the same order of elements (row-major, channels last, blocks of channels); NULL for other orders.
+odn_layout *odn_layout_resized(const odn_layout *, const int64_t *extents);
 odn_layout *odn_layout_copy(const odn_layout *);
 void odn_layout_free(odn_layout *);
 int odn_layout_equal(const odn_layout *, const odn_layout *);
@@ -81,6 +83,8 @@ typedef struct {
 
 typedef enum { ODN_TRAINING, ODN_INFERENCE } odn_mode;
 typedef enum { ODN_POOL_MAX, ODN_POOL_AVERAGE } odn_pool;
+/// max(·, 0), and min(max(·, 0), 6).
+typedef enum { ODN_RELU, ODN_RELU6 } odn_rectifier;
 
 /// `bias` may be NULL. `relu` applies max(·, 0) to the result.
 odn_kernel *odn_convolution_forward(
@@ -102,14 +106,16 @@ odn_kernel *odn_pool_backward(odn_pool, const odn_layout *diff_src, const odn_la
 /// Training: makes mean and variance. Inference: takes them.
 odn_kernel *odn_batch_norm_forward(odn_mode, const odn_layout *src, float epsilon);
 odn_kernel *odn_batch_norm_backward(const odn_layout *src, const odn_layout *diff, float epsilon);
-odn_kernel *odn_relu_forward(odn_mode, const odn_layout *);
+odn_kernel *odn_relu_forward(odn_mode, odn_rectifier, const odn_layout *);
 /// From the forward result (DST), not its input.
-odn_kernel *odn_relu_backward(const odn_layout *dst, const odn_layout *diff);
+odn_kernel *odn_relu_backward(odn_rectifier, const odn_layout *dst, const odn_layout *diff);
 /// DST = SRC + SRC_1; DST may be SRC. It takes no ReLU: oneDNN 2.6.3 forgets it in the last, partly filled
 /// block of channels.
 odn_kernel *odn_add(const odn_layout *src, const odn_layout *src_1, const odn_layout *dst);
 /// Along axis 1; `dst` NULL lets the kernel choose.
 odn_kernel *odn_concatenate(int count, const odn_layout *const *src, const odn_layout *dst);
+/// Channel i·(channels/groups) + j goes to j·groups + i. The inverse has channels/groups for groups.
+odn_kernel *odn_shuffle(const odn_layout *, int channels, int groups);
 odn_kernel *odn_reorder(const odn_layout *src, const odn_layout *dst);
 void odn_kernel_free(odn_kernel *);
 
