@@ -53,6 +53,14 @@ odn_layout *odn_layout_part(const odn_layout *whole, const int64_t *extents, con
   });
 }
 
+odn_layout *odn_layout_channel_blocks(const int64_t *extents, int channels) {
+  return odn::guarded<odn_layout *>(nullptr, [&] {
+    using tag = memory::format_tag;
+    const auto order = channels == 16 ? tag::aBcd16b : channels == 8 ? tag::aBcd8b : tag::aBcd4b;
+    return made(memory::desc(memory::dims(extents, extents + 4), memory::data_type::f32, order));
+  });
+}
+
 odn_layout *odn_layout_resized(const odn_layout *layout, const int64_t *extents) {
   return odn::guarded<odn_layout *>(nullptr, [&]() -> odn_layout * {
     using tag = memory::format_tag;

@@ -43,7 +43,8 @@ final class Kernel {
   /// How a rule ranks implementations of one operation: generated code, then matrix products, then plain loops.
   var rank: Int {
     let name = name
-    if name.hasPrefix("ref") || name.hasPrefix("simple") || name.hasPrefix("nchw") { return 2 }
-    return name.hasPrefix("gemm") || name.hasPrefix("ncsp") ? 1 : 0
+    if ["ref", "bnorm_ref", "simple", "nchw"].contains(where: name.hasPrefix) { return 2 }
+    // `gemm:jit` and `x64:gemm:jit`.
+    return name.contains("gemm") || name.hasPrefix("ncsp") ? 1 : 0
   }
 }

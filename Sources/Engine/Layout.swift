@@ -31,6 +31,14 @@ package final class Layout: @unchecked Sendable, Equatable {  // The C++ value b
     return Layout(owning: pointer)
   }
 
+  /// [n, c, h, w] with so many channels side by side: 16, 8 or 4.
+  static func channelBlocks(_ extents: [Int], of channels: Int) throws -> Layout {
+    guard let pointer = odn_layout_channel_blocks(extents.map(Int64.init), Int32(channels)) else {
+      throw EngineError.last("layout of \(extents)")
+    }
+    return Layout(owning: pointer)
+  }
+
   /// Left to the kernel that is made with it.
   static func any(_ extents: [Int]) throws -> Layout {
     guard let pointer = odn_layout_any(Int32(extents.count), extents.map(Int64.init)) else {

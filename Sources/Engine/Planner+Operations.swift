@@ -77,23 +77,41 @@ extension Planner {
 
   // MARK: batch normalisation
 
+  /// The layout in which batch norm takes a value: its own, unless only plain loops know that one while generated code
+  /// knows larger blocks of channels. So it is for the blocks of 4 and 8 that convolutions with narrow groups make.
+  private func normalizable(_ value: Graph.ValueID, _ epsilon: Float) throws -> Layout {
+    func rank(_ layout: Layout) throws -> Int {
+      try Kernel(odn_batch_norm_forward(ODN_TRAINING, layout.pointer, epsilon), "batch norm").rank
+    }
+    let own = layout(value)
+    let extents = graph[value].shape
+    guard try [4, 8].contains(where: { own == (try .channelBlocks(extents, of: $0)) }), try rank(own) > 0 else {
+      return own
+    }
+    for channels in [16, 8] {
+      let wider = try Layout.channelBlocks(extents, of: channels)
+      if try rank(wider) == 0 { return wider }
+    }
+    return own
+  }
+
   private mutating func addBatchNorm(_ node: Graph.Node, _ epsilon: Float) throws {
-    let source = layout(node.inputs[0])
+    let source = try normalizable(node.inputs[0], epsilon)
     let kernel = try Kernel(odn_batch_norm_forward(ODN_TRAINING, source.pointer, epsilon), "batch norm")
     let channels = try Layout.plain(graph[node.outputs[1]].shape)
     try emit(
       kernel,
       [
-        (ODN_SRC, location(node.inputs[0])), (ODN_DST, make(node.outputs[0], source)),
+        (ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_DST, make(node.outputs[0], source)),
         (ODN_MEAN, make(node.outputs[1], channels)), (ODN_VARIANCE, make(node.outputs[2], channels)),
         (ODN_SCALE, parameterLocation(node.parameters[0])), (ODN_SHIFT, parameterLocation(node.parameters[1])),
       ], [source])
   }
 
   private mutating func addBatchNormInference(_ node: Graph.Node, _ epsilon: Float) throws {
-    let source = layout(node.inputs[0])
+    let source = try normalizable(node.inputs[0], epsilon)
     let kernel = try Kernel(odn_batch_norm_forward(ODN_INFERENCE, source.pointer, epsilon), "batch norm")
-    let input = location(node.inputs[0])
+    let input = try fetch(node.inputs[0], as: source)
     try emit(
       kernel,
       [
@@ -104,13 +122,13 @@ extension Planner {
   }
 
   private mutating func addBatchNormBackward(_ node: Graph.Node, _ epsilon: Float) throws {
-    let x = layout(node.inputs[0])
+    let x = try normalizable(node.inputs[0], epsilon)
     let kernel = try Kernel(odn_batch_norm_backward(x.pointer, x.pointer, epsilon), "batch norm backward")
     let dy = try fetch(node.inputs[3], as: x)
     try emit(
       kernel,
       [
-        (ODN_SRC, location(node.inputs[0])), (ODN_MEAN, location(node.inputs[1])),
+        (ODN_SRC, try fetch(node.inputs[0], as: x)), (ODN_MEAN, location(node.inputs[1])),
         (ODN_VARIANCE, location(node.inputs[2])), (ODN_DIFF_DST, dy),
         (ODN_DIFF_SRC, make(node.outputs[0], x, inPlaceOf: dy)), (ODN_SCALE, parameterLocation(node.parameters[0])),
         (ODN_SHIFT, parameterLocation(node.parameters[1])),

@@ -38,6 +38,8 @@ odn_layout *odn_layout_any(int rank, const int64_t *extents);
 odn_layout *odn_layout_blocked_weights(const int64_t *extents, int block);
 /// The part of `extents` elements that starts at `offsets`; NULL where the layout cannot express it.
 odn_layout *odn_layout_part(const odn_layout *whole, const int64_t *extents, const int64_t *offsets);
+/// Four axes with 16, 8 or 4 channels side by side.
+odn_layout *odn_layout_channel_blocks(const int64_t *extents, int channels);
 /// Other extents in the same order of elements (row-major, channels last, blocks of channels); NULL for other orders.
 odn_layout *odn_layout_resized(const odn_layout *, const int64_t *extents);
 odn_layout *odn_layout_copy(const odn_layout *);
