@@ -1,9 +1,11 @@
 import Networks
 
-/// Two 5×5 convolutions of 32 and 64 channels and 1,024 hidden units: the network that TensorFlow's and many others'
-/// MNIST tutorials train, and the one that speed is compared on here.
-func convolutionalNetwork(input: Network.ImageExtents, classes: Int, dropout: Float) -> Network {
-  Network(name: "cnn", input: input, classes: classes) { images in
+extension ModelDefinition {
+  /// Two 5×5 convolutions of 32 and 64 channels and 1,024 hidden units: the network that TensorFlow's and many others'
+  /// MNIST tutorials train, and the one that speed is compared on here.
+  static let convolutionalNetwork = ModelDefinition(
+    "two 5×5 convolutions of 32 and 64 channels, 1,024 hidden units", input: .init(1, 28, 28), leastExtent: 4
+  ) { images, classes, dropout in
     images
       .convolution("conv1", outputs: 32, .init(5, padding: 2)).relu().maxPool(.init(2, stride: 2))
       .convolution("conv2", outputs: 64, .init(5, padding: 2)).relu().maxPool(.init(2, stride: 2))

@@ -1,4 +1,5 @@
 import Foundation
+import Models
 import TestSupport
 import Testing
 
@@ -6,9 +7,11 @@ import Testing
 @Suite(.serialized) struct BadConfigurationTests {
   static let help = "See swift-dp-train --help."
 
+  static let models = ModelName.allCases.map(\.rawValue).joined(separator: ", ")
+
   /// Arguments and the sentence.
   static let impossible: [(String, String)] = [
-    ("--model resnet", "--model resnet is not known; give one of lenet5, mlp, cnn, resnet18-cifar."),
+    ("--model resnet", "--model resnet is not known; give one of \(models)."),
     (
       "--dataset imagenet",
       "--dataset imagenet is not known; give one of fashion-mnist, mnist, cifar10, cifar100, synthetic."
@@ -121,8 +124,7 @@ import Testing
     ("model:\n  name: cnn", "error (64): run.yaml: model is not a single value; write `model: value`."),
     (
       "model: resnet",
-      "error (64): run.yaml: --model resnet is not known; give one of lenet5, mlp, cnn, "
-        + "resnet18-cifar."
+      "error (64): run.yaml: --model resnet is not known; give one of \(models)."
     ),
     (
       "epochs: many",

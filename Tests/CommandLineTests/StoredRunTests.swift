@@ -99,7 +99,7 @@ import Testing
       ),
       (
         ["models", "show", "vgg"], 64,
-        "models show vgg is not known; give one of lenet5, mlp, cnn, resnet18-cifar."
+        "models show vgg is not known; give one of \(BadConfigurationTests.models)."
       ),
       (
         ["data", "info", "--dataset", "mnist"], 65,

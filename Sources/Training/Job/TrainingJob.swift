@@ -142,11 +142,11 @@ extension Recipe {
   /// What only the data can tell to be impossible.
   func check(against data: TrainingData) throws {
     let extents = data.extents
-    guard min(extents.height, extents.width) >= model.leastExtent else {
+    guard model.takes(extents) else {
       throw TrainingError(
         .badConfiguration,
-        "--model \(model.rawValue) needs images of at least \(model.leastExtent)×\(model.leastExtent) pixels; "
-          + "\(data.name) has \(extents). Choose mlp, or another data set.")
+        "--model \(model.rawValue) needs \(model.wantedImages); \(data.name) has \(extents). "
+          + "Choose mlp, or another data set.")
     }
     guard data.train.count > 0, data.plan(self).stepsPerEpoch > 0 else {
       throw TrainingError(

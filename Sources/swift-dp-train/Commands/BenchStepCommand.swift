@@ -13,14 +13,14 @@ struct BenchStepCommand: JobCommand {
       of what the same threads reach with multiply-adds in registers.
       """)
 
-  @Option(help: "lenet5, mlp, cnn or resnet18-cifar.") var model = "lenet5"
+  @Option(help: "A built-in model, as `models list` names it.") var model = "lenet5"
   @Option(help: "Samples of a global batch, over all ranks.") var batchSize = 256
   @Option(help: "Steps that count.") var steps = 20
   @Option(help: "Shards (default: the ranks).") var shards: Int?
   @Option(help: "Threads of each shard (default: cores ÷ ranks, or 1 if --shards is given).") var threadsPerShard: Int?
   @Option(help: "At most so many samples of a shard at once; the rest is accumulated.") var microBatchSize: Int?
   @Option(help: "Images as CxHxW (default: those that the model is known by).") var input: String?
-  @Option(help: "Classes.") var classes = 10
+  @Option(help: "Classes (default: as many as the model is known by).") var classes: Int?
   @OptionGroup var reduction: ReductionOptions
   @Option(name: .customLong("json"), help: "Write all figures to this file.") var jsonPath: String?
 
@@ -44,6 +44,7 @@ struct BenchStepCommand: JobCommand {
     try batches.apply(to: &recipe)
     try reduction.apply(to: &recipe)
     try check(steps > 0, "--steps \(steps)", "give at least 1")
+    let classes = classes ?? recipe.model.usualClasses
     try check(classes > 0, "--classes \(classes)", "give at least 1")
     var benchmark = StepBenchmark(recipe, input: try imageShape(input, of: recipe.model, flag: "--input"))
     (benchmark.steps, benchmark.classes) = (steps, classes)

@@ -106,23 +106,24 @@ struct CheckpointCommand: ParsableCommand {
         """)
 
     @Argument(help: "Directory of a checkpoint or of a run.") var directory: String?
-    @Option(help: "Export a model's start instead: lenet5, mlp, cnn or resnet18-cifar.") var model: String?
+    @Option(help: "Export the start of a built-in model instead, as `models list` names it.") var model: String?
     @Option(help: "With --model: the seed of the run.") var seed: UInt64 = 42
     @Option(help: "With --model: images as CxHxW (default: those that the model is known by).") var input: String?
-    @Option(help: "With --model: classes.") var classes = 10
+    @Option(help: "With --model: classes (default: as many as the model is known by).") var classes: Int?
     @Option(help: "The file to write.") var output: String
 
     func validate() throws {
       if (directory == nil) == (model == nil) {
         throw TrainingError(.badConfiguration, "checkpoint export needs a directory or --model, one of them.")
       }
-      try check(classes > 0, "--classes \(classes)", "give at least 1")
+      if let classes { try check(classes > 0, "--classes \(classes)", "give at least 1") }
     }
 
     func run() throws {
       if let model {
         let name: ModelName = try known(model, flag: "--model")
         let shape = try imageShape(input, of: name, flag: "--input")
+        let classes = classes ?? name.usualClasses
         try name.network(input: .init(shape.channels, shape.height, shape.width), classes: classes)
           .writeStartParameters(seed: seed, to: output)
         print("\(output)  start of \(name.rawValue) on \(shape), \(classes) classes, seed \(seed)")

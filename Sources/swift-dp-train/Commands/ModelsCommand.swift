@@ -11,17 +11,17 @@ struct ModelsCommand: ParsableCommand {
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "A line for each model, with the images that it is known by and ten classes.")
+      abstract: "A line for each model, with the images and classes that it is known by.")
 
     func run() {
       var table = Table([
-        ("model", .leading), ("input", .leading), ("parameters", .trailing), ("multiply-adds", .trailing),
-        ("", .leading),
+        ("model", .leading), ("input", .leading), ("classes", .trailing), ("parameters", .trailing),
+        ("multiply-adds", .trailing), ("", .leading),
       ])
       for model in ModelName.allCases {
-        let graph = model.network(input: model.usualInput, classes: 10).traced(batchSize: 1)
+        let graph = model.network(input: model.usualInput, classes: model.usualClasses).traced(batchSize: 1)
         table.add([
-          model.rawValue, "\(model.usualInput)", grouped(graph.parameterCount),
+          model.rawValue, "\(model.usualInput)", grouped(model.usualClasses), grouped(graph.parameterCount),
           grouped(graph.layers().reduce(0) { $0 + $1.multiplyAdds }), model.summary,
         ])
       }
@@ -33,9 +33,9 @@ struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "A model's layers, with the shapes, parameters and multiply-adds of one sample's forward pass.")
 
-    @Argument(help: "lenet5, mlp, cnn or resnet18-cifar.") var name: String
+    @Argument(help: "A model, as `models list` names it.") var name: String
     @Option(help: "Images as CxHxW (default: those that the model is known by).") var input: String?
-    @Option(help: "Classes.") var classes = 10
+    @Option(help: "Classes (default: as many as the model is known by).") var classes: Int?
     @Option(help: "Samples of a shard's batch, for the memory and the plan.") var batchSize = 64
     @Option(help: "Threads of a shard, for the plan.") var threadsPerShard = 1
     @Flag(help: "List the parameters: names, shapes, and the order of their elements in memory.") var parameters = false
@@ -43,6 +43,7 @@ struct ModelsCommand: ParsableCommand {
 
     func run() throws {
       let model: ModelName = try known(name, flag: "models show")
+      let classes = classes ?? model.usualClasses
       try check(classes > 0, "--classes \(classes)", "give at least 1")
       try check(batchSize > 0, "--batch-size \(batchSize)", "give at least 1")
       try check((1...1024).contains(threadsPerShard), "--threads-per-shard \(threadsPerShard)", "give 1 to 1024")

@@ -25,7 +25,7 @@ struct RecipeOptions: ParsableArguments {
 }
 
 struct DataOptions: ParsableArguments {
-  @Option(help: "lenet5, mlp, cnn or resnet18-cifar (default: lenet5).") var model: String?
+  @Option(help: "A built-in model, as `models list` names it (default: lenet5).") var model: String?
   @Option(help: "Probability of dropping a feature in front of the last fully connected layer (default: 0).")
   var dropout: Float?
   @OptionGroup var set: DatasetOptions

@@ -27,7 +27,7 @@ func imageShape(_ text: String?, of model: ModelName, flag: String) throws -> Im
     throw invalid("\(flag) \(text)", "give channels, height and width as 3x32x32")
   }
   try check(
-    min(shape.height, shape.width) >= model.leastExtent, "\(flag) \(text) with \(model.rawValue)",
-    "give images of at least \(model.leastExtent)×\(model.leastExtent) pixels")
+    model.takes(.init(shape.channels, shape.height, shape.width)), "\(flag) \(text) with \(model.rawValue)",
+    "give \(model.wantedImages)")
   return shape
 }

@@ -1,0 +1,23 @@
+import Networks
+
+/// What several architectures are written with.
+extension SymbolicTensor {
+  /// A convolution without bias and the batch norm behind it: [n, c, h, w] → [n, outputs, h', w'].
+  ///
+  /// - Parameter initializer: of the filters; He-normal over the fan-out if not given. The fan-out is outputs × height ×
+  ///   width of a filter whatever the groups, as PyTorch counts it.
+  func convolution(
+    _ name: String, norm: String, outputs: Int, _ window: Window, groups: Int = 1, initializer: Initializer? = nil
+  ) -> SymbolicTensor {
+    convolution(
+      name, outputs: outputs, window, groups: groups, bias: false,
+      initializer: initializer ?? .heNormal(fan: window.kernel.reduce(outputs, *))
+    )
+    .batchNorm(norm)
+  }
+
+  /// The average of each channel, as features: [n, c, h, w] → [n, c], with dropout.
+  func pooledFeatures(dropout: Float, named name: String = "dropout") -> SymbolicTensor {
+    globalAveragePool().flatten().dropout(name, probability: dropout)
+  }
+}
