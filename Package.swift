@@ -71,7 +71,9 @@ let package = Package(
     .executableTarget(name: "data-speed", dependencies: ["Datasets"], path: "Benchmarks/data-speed"),
     // How far Winograd's convolutions are from exact ones.
     .executableTarget(name: "winograd-error", dependencies: ["CKernels"], path: "Benchmarks/winograd-error"),
-    .testTarget(name: "NetworksTests", dependencies: ["Networks", "Models", "Determinism"]),
+    .testTarget(
+      name: "NetworksTests", dependencies: ["Networks", "Models", "Determinism", "TensorFiles"],
+      exclude: ["References"]),
     .testTarget(
       name: "EngineTests", dependencies: ["Engine", "Networks", "Models", "TensorFiles", "CKernels"],
       exclude: ["References"]),
@@ -80,7 +82,9 @@ let package = Package(
       exclude: ["References"]),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Training", "Collectives", "Datasets", "Engine", "Models", "Networks", "TestSupport"]),
+      dependencies: [
+        "Training", "Collectives", "Datasets", "Engine", "Models", "Networks", "TensorFiles", "TestSupport",
+      ]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: [

@@ -20,4 +20,10 @@ extension SymbolicTensor {
   func pooledFeatures(dropout: Float, named name: String = "dropout") -> SymbolicTensor {
     globalAveragePool().flatten().dropout(name, probability: dropout)
   }
+
+  /// A fully connected layer that starts as PyTorch's do: weights and biases uniform in ±1/√features.
+  func linear(_ name: String, outputs: Int) -> SymbolicTensor {
+    let start = Initializer.fanInUniform(fan: shape[1])
+    return innerProduct(name, outputs: outputs, initializer: start, biasInitializer: start)
+  }
 }

@@ -6,6 +6,16 @@ public enum ModelName: String, Sendable, CaseIterable {
   case mlp
   case cnn
   case resnet18CIFAR = "resnet18-cifar"
+  case resnet20CIFAR = "resnet20-cifar"
+  case resnet18
+  case resnet34
+  case resnet50
+  case resnext50 = "resnext50-32x4d"
+  case vgg16
+  case densenet121
+  case mobilenetV1 = "mobilenet-v1"
+  case mobilenetV2 = "mobilenet-v2"
+  case shufflenetV2 = "shufflenet-v2"
 
   private var definition: ModelDefinition {
     switch self {
@@ -13,6 +23,16 @@ public enum ModelName: String, Sendable, CaseIterable {
     case .mlp: .multilayerPerceptron
     case .cnn: .convolutionalNetwork
     case .resnet18CIFAR: .resNet18ForCIFAR
+    case .resnet20CIFAR: .resNet20ForCIFAR
+    case .resnet18: .resNet18
+    case .resnet34: .resNet34
+    case .resnet50: .resNet50
+    case .resnext50: .resNeXt50
+    case .vgg16: .vgg16
+    case .densenet121: .denseNet121
+    case .mobilenetV1: .mobileNetV1
+    case .mobilenetV2: .mobileNetV2
+    case .shufflenetV2: .shuffleNetV2
     }
   }
 }
@@ -45,7 +65,8 @@ extension ModelName {
 
   /// The model for images and classes of a data set.
   ///
-  /// - Parameter dropout: probability of dropping a feature in front of the last fully connected layer.
+  /// - Parameter dropout: probability of dropping a feature in front of the last fully connected layer (`vgg16`: of each
+  ///   fully connected layer but the first).
   public func network(input: Network.ImageExtents, classes: Int, dropout: Float = 0) -> Network {
     let body = definition.body
     return Network(name: rawValue, input: input, classes: classes) { body($0, classes, dropout) }

@@ -13,4 +13,17 @@ extension ModelDefinition {
       .pooledFeatures(dropout: dropout)
       .innerProduct("fc", outputs: classes, initializer: .fanInUniform(fan: 512))
   }
+
+  /// The network of section 4.2 with n = 3: three stages of 16, 32 and 64 channels, shortcuts without parameters.
+  static let resNet20ForCIFAR = ModelDefinition(
+    "ResNet-20 of the CIFAR experiments: 0.27 million parameters", input: .init(3, 32, 32)
+  ) { images, classes, dropout in
+    images
+      .convolution("conv1", norm: "bn1", outputs: 16, .init(3, padding: 1)).relu()
+      .residualStages([3, 3, 3], channels: 16) {
+        $0.basicBlock($1, channels: $2, stride: $3, shortcut: .subsampling)
+      }
+      .pooledFeatures(dropout: dropout)
+      .linear("fc", outputs: classes)
+  }
 }

@@ -104,6 +104,11 @@ import Testing
       "--model cnn --dataset synthetic --synthetic-shape 1x3x9",
       "--model cnn needs images of at least 4×4 pixels; synthetic has 1×3×9. Choose mlp, or another data set."
     ),
+    (
+      "--model vgg16 --dataset synthetic --synthetic-shape 3x64x64",
+      "--model vgg16 needs images with sides of 224 to 287 pixels, 448 to 511, and so on in steps of 224, which equal "
+        + "windows pool into 7×7; synthetic has 3×64×64. Choose mlp, or another data set."
+    ),
   ]
 
   @Test(arguments: impossibleForTheData)

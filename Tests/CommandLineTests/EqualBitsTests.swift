@@ -42,6 +42,12 @@ import Testing
       "batch norm with empty shards", shards: 7, [.ranks(3)], synthetic("3x8x8", train: 5, test: 20),
       "--model resnet18-cifar --batch-size 5 --steps 2"),
     Case(
+      "depthwise convolutions, ReLU6", shards: 3, [.ranks(1), .ranks(2)], synthetic("3x8x8", train: 12, test: 10),
+      "--model mobilenet-v2 --batch-size 6 --steps 2"),
+    Case(
+      "split and shuffled channels", shards: 3, [.ranks(1), .ranks(2)], synthetic("3x8x8", train: 12, test: 10),
+      "--model shufflenet-v2 --dropout 0.1 --batch-size 6 --steps 2"),
+    Case(
       "micro-batches, clipping, smoothing, held out", shards: 7, [1, 3, 4, 7].map(Launch.ranks),
       synthetic("1x12x12", train: 100, test: 20),
       "--model lenet5 --batch-size 31 --epochs 2 --micro-batch-size 2 --clip-norm 0.5 --label-smoothing 0.1 "

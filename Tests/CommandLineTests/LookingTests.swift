@@ -80,7 +80,8 @@ import Testing
     let text = try output(["models", "list"])
     for numbers in [
       ["lenet5", "421,642", "4,241,152"], ["mlp", "669,706", "668,672"], ["cnn", "3,274,634", "13,883,904"],
-      ["resnet18-cifar", "11,173,962", "555,422,720"],
+      ["resnet18-cifar", "11,173,962", "555,422,720"], ["resnet50", "25,557,032", "4,089,184,256"],
+      ["shufflenet-v2", "3×224×224", "1,000", "2,278,604", "144,907,992"],
     ] {
       let line = text.split(separator: "\n").first { $0.hasPrefix(numbers[0] + " ") } ?? ""
       #expect(numbers.allSatisfy { line.contains($0) }, "\(line)")

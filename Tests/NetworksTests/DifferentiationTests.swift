@@ -5,7 +5,7 @@ import Testing
 /// The structure of backward graphs. (That their numbers are right, the engine's tests show.)
 @Suite struct DifferentiationTests {
   static func training(_ model: ModelName, dropout: Float = 0.1) -> Graph {
-    model.network(input: .init(3, 16, 16), classes: 10, dropout: dropout).traced(batchSize: 2).training()
+    model.network(input: model.smallInput, classes: 10, dropout: dropout).traced(batchSize: 2).training()
   }
 
   private func training(_ body: @escaping @Sendable (SymbolicTensor) -> SymbolicTensor) -> Graph {
@@ -19,7 +19,7 @@ import Testing
 
   /// Kernels run in the order of nodes: whatever one reads, an earlier one has made, and nothing is made twice.
   @Test(arguments: ModelName.allCases) func everyValueIsMadeOnceBeforeItIsRead(_ model: ModelName) {
-    let network = model.network(input: .init(3, 16, 16), classes: 10, dropout: 0.1)
+    let network = model.network(input: model.smallInput, classes: 10, dropout: 0.1)
     for graph in [
       network.traced(batchSize: 2), network.traced(batchSize: 2).training(), network.traced(batchSize: 2).inference(),
     ] {

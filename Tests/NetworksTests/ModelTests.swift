@@ -29,7 +29,10 @@ import Testing
     #expect(graph[graph.logits].shape == [3, 10] && graph.batchSize == 3)
   }
 
-  @Test func everyModelIsListed() { #expect(Set(Self.sizes.map(\.model)) == Set(ModelName.allCases)) }
+  @Test func everyModelIsListed() {
+    let tested = Self.sizes.map(\.model.rawValue) + PublishedModelTests.sizes.map(\.model)
+    #expect(tested.sorted() == ModelName.allCases.map(\.rawValue).sorted())
+  }
 
   static func names(_ layers: [String]) -> [String] { layers.flatMap { ["\($0).weight", "\($0).bias"] } }
 
@@ -66,12 +69,15 @@ import Testing
 
   /// The data set decides input and classes, also at the least extent that a model takes.
   @Test(arguments: ModelName.allCases) func shapesFollowTheDataSet(_ model: ModelName) {
+    let least = model.leastExtent
     for (extents, classes) in [
-      (Network.ImageExtents(1, model.leastExtent, model.leastExtent), 1), (.init(2, 9, 13), 7), (.init(3, 32, 32), 100),
+      (Network.ImageExtents(1, least, least), 1), (.init(2, least + 8, least + 12), 7), (.init(3, 224, 224), 100),
     ] {
+      #expect(model.takes(extents))
       let graph = model.network(input: extents, classes: classes).traced(batchSize: 5)
       #expect(graph[graph.logits].shape == [5, classes])
       #expect(graph[graph.inputs[0]].shape == [5, extents.channels, extents.height, extents.width])
+      #expect(!model.takes(.init(extents.channels, least - 1, extents.width)))
     }
   }
 
@@ -83,4 +89,9 @@ import Testing
     #expect(with.suffix(2) == [.dropout(probability: 0.25), .innerProduct(hasBias: true)])
     #expect(with.filter { $0 != .dropout(probability: 0.25) } == operations(0))
   }
+}
+
+extension ModelName {
+  /// Small images for tests that trace the model.
+  var smallInput: Network.ImageExtents { .init(3, max(leastExtent, 16), max(leastExtent, 16)) }
 }

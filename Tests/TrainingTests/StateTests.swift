@@ -3,6 +3,7 @@ import Engine
 import Foundation
 import Models
 import Networks
+import TensorFiles
 import TestSupport
 import Testing
 import Training
@@ -135,5 +136,22 @@ import Training
     try third.readParameters(from: file, skipping: ["fc"])
     #expect(try third.layout.standardValues(of: entry, in: third.parameters.pointer) == before)
     #expect(try third.parametersDigest() != state.parametersDigest())
+  }
+
+  /// A state dictionary of torchvision counts batches beside the running statistics: 64-bit integers without axes.
+  @Test func countsOfBatchesArePassedOver() throws {
+    let directory = try TemporaryDirectory()
+    let file = directory.url.appendingPathComponent("torchvision.safetensors").path
+    let state = try Self.state(model: .shufflenetV2)
+    let counts = state.layout.entries.filter { $0.parameter.role == .runningMean }.map {
+      TensorSource(
+        name: $0.parameter.name.replacingOccurrences(of: "running_mean", with: "num_batches_tracked"), shape: [],
+        integers: [7])
+    }
+    #expect(counts.count == 56)
+    try SafetensorsFile.write(state.parameterTensors + counts, metadata: [:], to: file)
+    let other = try Self.state(model: .shufflenetV2, seed: 50)
+    try other.readParameters(from: file)
+    #expect(try other.parametersDigest() == state.parametersDigest())
   }
 }
