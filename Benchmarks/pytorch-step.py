@@ -24,7 +24,7 @@ SETTINGS = {
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="cnn", help="mlp, cnn or resnet18-cifar")
+    parser.add_argument("--model", default="cnn", help="mlp, cnn, resnet18-cifar, or a published model (needs torchvision)")
     parser.add_argument("--samples-per-rank", type=int, default=64)
     parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--threads-per-rank", type=int, default=1)
@@ -83,9 +83,18 @@ def run(rank, options, directory):
         torch.distributed.init_process_group(
             "gloo", init_method=f"file://{directory}/rendezvous", rank=rank, world_size=options.ranks
         )
-    shape = reference_models.default_shape(options.model)
+    own = ("mlp", "lenet5", "cnn", "resnet18-cifar")
+    shape = reference_models.default_shape(options.model) if options.model in own else (3, 224, 224)
     if options.input:
         shape = tuple(int(word) for word in options.input.split("x"))
+
+    def make_model():
+        if options.model in own:
+            return reference_models.make_model(options.model, shape)
+        import published_models
+
+        return published_models.make_published_model(options.model, 10)
+
     results = {}
     for name in options.settings:
         layout, fused = SETTINGS[name]
@@ -94,7 +103,7 @@ def run(rank, options, directory):
         torch.manual_seed(rank)
         images = torch.randn(options.samples_per_rank, *shape)
         labels = torch.randint(0, 10, (options.samples_per_rank,))
-        model = reference_models.make_model(options.model, shape)
+        model = make_model()
         if layout == "channels_last":
             model, images = model.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)
         if options.ranks > 1:

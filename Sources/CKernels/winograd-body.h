@@ -459,7 +459,10 @@ static void CK_NAME(bias_gradient)(const ck_work *w) {
     vector sum[8] = {};
     for (long image = 0; image < g->batch; ++image) {
       const float *from = w->diff_result + (image * g->result_blocks + block) * area * CK_WIDTH;
-      for (long i = 0; i < area; ++i) sum[i % 8] += load(from + i * CK_WIDTH);
+      long i = 0;
+      for (; i + 8 <= area; i += 8)
+        for (int k = 0; k < 8; ++k) sum[k] += load(from + (i + k) * CK_WIDTH);
+      for (; i < area; ++i) sum[0] += load(from + i * CK_WIDTH);
     }
     const vector total = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
     for (int i = 0; i < CK_WIDTH && block * CK_WIDTH + i < w->result_channels; ++i)

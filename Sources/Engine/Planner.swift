@@ -46,12 +46,13 @@ package struct Planner {
     var planner = Planner(graph: graph, parameterLayout: nil, choice: choice)
     try planner.run()
     return try ParameterLayout(
-      parameters: graph.parameters, finishingOrder: graph.finishingOrder, forms: planner.forms)
+      parameters: graph.parameters, finishingOrder: planner.graph.finishingOrder, forms: planner.forms)
   }
 
   private init(
     graph: Graph, parameterLayout: ParameterLayout?, choice: KernelChoice, keeping kept: [Graph.ValueID] = []
   ) {
+    let graph = choice.policy == .library ? graph : graph.fused(keeping: kept)
     self.graph = graph
     self.choice = choice
     self.parameterLayout = parameterLayout

@@ -64,6 +64,15 @@ extension Graph.Operation {
     case .batchNormBackward: "batch norm backward"
     case .batchNormStatistics: "batch norm statistics"
     case .dropoutBackward: "dropout backward"
+    case .fusedBatchNorm(let fusion), .fusedBatchNormInference(let fusion): "batch norm" + fusion.text
+    case .fusedBatchNormBackward(let fusion): "batch norm" + fusion.text + " backward"
     }
+  }
+}
+
+extension BatchNormFusion {
+  /// What comes behind the normalisation: " + add + ReLU".
+  fileprivate var text: String {
+    (adds ? " + add" : "") + (ceiling.map { $0.isFinite ? " + ReLU\(Int($0))" : " + ReLU" } ?? "")
   }
 }

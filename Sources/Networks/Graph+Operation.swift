@@ -69,5 +69,14 @@ extension Graph {
     case batchNormStatistics
     /// dy → dx: the forward mask, computed again.
     case dropoutBackward(probability: Float)
+
+    // Made of others by `Graph.fused`.
+    /// x (, residual) → y, and the batch's mean and variance; parameters as `batchNorm`.
+    case fusedBatchNorm(BatchNormFusion)
+    /// x (, residual) → y by the running statistics.
+    case fusedBatchNormInference(BatchNormFusion)
+    /// x, mean, variance, dy → dx; with a residual and a ReLU: x, mean, variance, dy, y → dx and the residual's gradient.
+    /// Makes the gradients of scale and shift.
+    case fusedBatchNormBackward(BatchNormFusion)
   }
 }

@@ -2,6 +2,7 @@
 #ifndef CKERNELS_H
 #define CKERNELS_H
 #include "add.h"
+#include "batch_norm.h"
 #include "dispatch.h"
 #include "dropout.h"
 #include "environment.h"

@@ -1,0 +1,103 @@
+import CKernels
+import Networks
+
+/// Batch normalisation with the addition and the ReLU behind it (CKernels/batch_norm.h).
+struct BlockedBatchNorm: OwnKernel {
+  let shape: ck_batch_norm
+  let fusion: BatchNormFusion
+  /// Whether mean and variance are the running ones.
+  let isInference: Bool
+  let source: Plan.Location
+  let residual: Plan.Location?
+  let scale: Plan.Location
+  let shift: Plan.Location
+  let mean: Plan.Location
+  let variance: Plan.Location
+  let result: Plan.Location
+  private let team = KernelTeam()
+
+  init(
+    _ shape: ck_batch_norm, _ fusion: BatchNormFusion, isInference: Bool, source: Plan.Location,
+    residual: Plan.Location?, scale: Plan.Location, shift: Plan.Location, mean: Plan.Location,
+    variance: Plan.Location, result: Plan.Location
+  ) {
+    (self.shape, self.fusion, self.isInference) = (shape, fusion, isInference)
+    (self.source, self.residual, self.result) = (source, residual, result)
+    (self.scale, self.shift, self.mean, self.variance) = (scale, shift, mean, variance)
+  }
+
+  var name: String { "own" }
+  var scratchBytes: Int { 0 }
+
+  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutablePointer<Float>) {
+    var job = ck_batch_norm_forward_job()
+    job.shape = shape
+    job.source = UnsafePointer(place(source))
+    job.residual = residual.map { UnsafePointer(place($0)) }
+    job.scale = UnsafePointer(place(scale))
+    job.shift = UnsafePointer(place(shift))
+    job.mean = place(mean)
+    job.variance = place(variance)
+    job.given = isInference ? 1 : 0
+    job.relu = fusion.ceiling == nil ? 0 : 1
+    job.ceiling = fusion.ceiling ?? .infinity
+    job.result = place(result)
+    ck_batch_norm_forward(&job, team.run, team.parts)
+  }
+}
+
+/// The gradients that belong to it.
+struct BlockedBatchNormBackward: OwnKernel {
+  let shape: ck_batch_norm
+  let fusion: BatchNormFusion
+  let source: Plan.Location
+  /// With a residual and a ReLU.
+  let result: Plan.Location?
+  let diffResult: Plan.Location
+  let scale: Plan.Location
+  let shift: Plan.Location
+  let mean: Plan.Location
+  let variance: Plan.Location
+  let diffSource: Plan.Location
+  /// With a residual and a ReLU.
+  let diffResidual: Plan.Location?
+  let diffScale: Plan.Location
+  let diffShift: Plan.Location
+  private let team = KernelTeam()
+
+  init(
+    _ shape: ck_batch_norm, _ fusion: BatchNormFusion, source: Plan.Location, result: Plan.Location?,
+    diffResult: Plan.Location, scale: Plan.Location, shift: Plan.Location, mean: Plan.Location,
+    variance: Plan.Location, diffSource: Plan.Location, diffResidual: Plan.Location?, diffScale: Plan.Location,
+    diffShift: Plan.Location
+  ) {
+    (self.shape, self.fusion) = (shape, fusion)
+    (self.source, self.result, self.diffResult) = (source, result, diffResult)
+    (self.scale, self.shift, self.mean, self.variance) = (scale, shift, mean, variance)
+    (self.diffSource, self.diffResidual, self.diffScale, self.diffShift) = (
+      diffSource, diffResidual, diffScale, diffShift
+    )
+  }
+
+  var name: String { "own" }
+  var scratchBytes: Int { 0 }
+
+  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutablePointer<Float>) {
+    var job = ck_batch_norm_backward_job()
+    job.shape = shape
+    job.source = UnsafePointer(place(source))
+    job.result = result.map { UnsafePointer(place($0)) }
+    job.diff_result = UnsafePointer(place(diffResult))
+    job.scale = UnsafePointer(place(scale))
+    job.shift = UnsafePointer(place(shift))
+    job.mean = UnsafePointer(place(mean))
+    job.variance = UnsafePointer(place(variance))
+    job.relu = fusion.ceiling == nil ? 0 : 1
+    job.ceiling = fusion.ceiling ?? .infinity
+    job.diff_source = place(diffSource)
+    job.diff_residual = diffResidual.map(place)
+    job.diff_scale = place(diffScale)
+    job.diff_shift = place(diffShift)
+    ck_batch_norm_backward(&job, team.run, team.parts)
+  }
+}

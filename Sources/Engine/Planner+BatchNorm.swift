@@ -1,0 +1,55 @@
+import CKernels
+import Networks
+
+/// The rules for batch normalisations that have taken their neighbours along (`Graph.fused`). They are always our own
+/// kernels, over images in blocks of channels; what lies otherwise is reordered.
+extension Planner {
+  private func shape(_ images: Graph.ValueID, _ fusion: BatchNormFusion) -> ck_batch_norm {
+    let extents = graph[images].shape
+    return ck_batch_norm(
+      batch: extents[0], channels: extents[1], area: extents[2] * extents[3], epsilon: fusion.epsilon)
+  }
+
+  mutating func addFusedBatchNorm(_ node: Graph.Node, _ fusion: BatchNormFusion, isInference: Bool) throws {
+    let x = node.inputs[0]
+    let blocks = try Layout.channelBlocks(graph[x].shape, of: Int(ck_block()))
+    let source = try fetch(x, as: blocks)
+    let residual = fusion.adds ? try fetch(node.inputs[1], as: blocks) : nil
+    let channels = try Layout.plain([graph[x].shape[1]])
+    let mean = isInference ? parameterLocation(node.parameters[2]) : make(node.outputs[1], channels)
+    let variance = isInference ? parameterLocation(node.parameters[3]) : make(node.outputs[2], channels)
+    // A residual that nobody reads later gives its memory to the result; so does a source, where there is no backward.
+    let result =
+      residual.map { make(node.outputs[0], blocks, inPlaceOf: $0) } ?? make(node.outputs[0], blocks, inPlaceOf: source)
+    emit(
+      BlockedBatchNorm(
+        shape(x, fusion), fusion, isInference: isInference, source: source, residual: residual,
+        scale: parameterLocation(node.parameters[0]), shift: parameterLocation(node.parameters[1]), mean: mean,
+        variance: variance, result: result), [blocks])
+  }
+
+  mutating func addFusedBatchNormBackward(_ node: Graph.Node, _ fusion: BatchNormFusion) throws {
+    let x = node.inputs[0]
+    let own = layout(x)
+    let blocks = try Layout.channelBlocks(graph[x].shape, of: Int(ck_block()))
+    let source = try fetch(x, as: blocks)
+    let gradient = try fetch(node.inputs[3], as: blocks)
+    let hasResidual = node.inputs.count > 4
+    let result = hasResidual ? try fetch(node.inputs[4], as: blocks) : nil
+    // With a residual both gradients are results; what comes in can only give its memory to one of them.
+    let diffResidual = hasResidual ? make(node.outputs[1], blocks, inPlaceOf: gradient) : nil
+    let isInPlace = own == blocks
+    let diffSource =
+      !isInPlace
+      ? temporary(bytes: blocks.bytes)
+      : hasResidual ? make(node.outputs[0], blocks) : make(node.outputs[0], blocks, inPlaceOf: gradient)
+    emit(
+      BlockedBatchNormBackward(
+        shape(x, fusion), fusion, source: source, result: result, diffResult: gradient,
+        scale: parameterLocation(node.parameters[0]), shift: parameterLocation(node.parameters[1]),
+        mean: location(node.inputs[1]), variance: location(node.inputs[2]), diffSource: diffSource,
+        diffResidual: diffResidual, diffScale: gradientLocation(node.parameters[0]),
+        diffShift: gradientLocation(node.parameters[1])), [blocks])
+    if !isInPlace { try emitReorder(diffSource, blocks, make(node.outputs[0], own), own) }
+  }
+}
