@@ -60,6 +60,8 @@ public final class Executor {
   public let planText: String
   /// Bytes of one worker's arena.
   public let arenaBytes: Int
+  /// By the text of an operation that had a choice of kernels, where it stands.
+  var choices: [String: Set<Plan.Place>] { workers[0].choices }
   private let pool: WorkerPool
   private let workers: [Worker]
 

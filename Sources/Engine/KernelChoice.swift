@@ -5,6 +5,8 @@ public struct KernelChoice: Sendable, Hashable {
   public enum Policy: String, Sendable, Hashable, Codable, CaseIterable {
     /// The faster one as far as the shape tells: a pure function of the shape.
     case rules
+    /// Ours wherever it can do the operation; to time it.
+    case own
     /// Always the library's.
     case library
   }
@@ -19,6 +21,6 @@ public struct KernelChoice: Sendable, Hashable {
 
   /// - Parameter isFaster: what the rule says of our own kernel.
   func usesOwn(_ operation: String, isFaster: Bool) -> Bool {
-    exceptions[operation].map { $0 == .own } ?? (policy == .rules && isFaster)
+    exceptions[operation].map { $0 == .own } ?? (policy == .own || (policy == .rules && isFaster))
   }
 }

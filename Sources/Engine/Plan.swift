@@ -44,7 +44,15 @@ package struct Plan {
     let layer: String
   }
 
+  /// An operation of a layer, as tables of time name it.
+  struct Place: Hashable {
+    let operation: String
+    let layer: String
+  }
+
   var steps: [Step] = []
+  /// By the text of an operation that had a choice of kernels, where it stands (`KernelChoice`).
+  var choices: [String: Set<Place>] = [:]
   /// The arena's storages, packed by `ArenaPacking`.
   var offsets: [Int] = []
   package internal(set) var arenaBytes = 0

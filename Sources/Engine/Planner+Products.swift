@@ -139,7 +139,7 @@ extension Planner {
 
   /// The shape of a convolution that Winograd's algorithm takes over from the library's kernel: one for which it is
   /// faster, and whose layouts, as the library would choose them, are those it works on.
-  private func winogradShape(
+  private mutating func winogradShape(
     _ node: Graph.Node, _ window: Window, _ groups: Int, images: [Layout], weights: Layout
   ) -> ck_winograd? {
     guard weights.text == WinogradConvolution.weightLayout,
@@ -158,7 +158,7 @@ extension Planner {
     let text =
       "\(node.operation.kind) \(shape.batch)×\(shape.channels)×\(shape.height)×\(shape.width) "
       + "to \(shape.filters)×\(shape.out_height)×\(shape.out_width) by \(shape.kernel)×\(shape.kernel)"
-    return choice.usesOwn(text, isFaster: WinogradConvolution.isFaster(shape)) ? shape : nil
+    return usesOwn(text, isFaster: WinogradConvolution.isFaster(shape)) ? shape : nil
   }
 
   private func ownLayout(_ parameter: Int) throws -> Layout {
@@ -172,8 +172,9 @@ extension Planner {
   private mutating func usesOwnInnerProduct(_ parameter: Int, samples: Int) throws -> Bool {
     let shape = graph.parameters[parameter].shape
     let form = try BlockedInnerProduct.weightForm(shape)
+    let usesOwn = usesOwn("inner product \(samples)×\(shape[1]) to \(shape[0])", isFaster: true)
     if let known = knownLayout(parameter) { return known == form.layout }
-    guard choice.usesOwn("inner product \(samples)×\(shape[1]) to \(shape[0])", isFaster: true) else { return false }
+    guard usesOwn else { return false }
     forms[parameter] = form
     return true
   }

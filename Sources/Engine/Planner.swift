@@ -125,6 +125,13 @@ package struct Planner {
     plan.text.append("\(node.operation.kind) \(node.name) \(text)")
   }
 
+  /// Whether the current node gets our own kernel where there is a choice; the plan remembers that there was one.
+  mutating func usesOwn(_ operation: String, isFaster: Bool) -> Bool {
+    let node = graph.nodes[node]
+    plan.choices[operation, default: []].insert(Plan.Place(operation: node.operation.kind, layer: node.name))
+    return choice.usesOwn(operation, isFaster: isFaster)
+  }
+
   /// Adds one of our own kernels, with the memory that it needs while it runs.
   mutating func emit(_ kernel: some OwnKernel, _ layouts: [Layout]) {
     let scratch = kernel.scratchBytes > 0 ? temporary(bytes: kernel.scratchBytes) : nil

@@ -14,6 +14,7 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
   private var labels: [Int32] = []
   private var imageCount = 0
   private(set) var planText = ""
+  private(set) var choices: [String: Set<Plan.Place>] = [:]
   private(set) var arenaBytes = 0
 
   typealias Plans = [(batch: Int, isTraining: Bool, plan: Plan)]
@@ -53,6 +54,7 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
       if isTraining { self.training[batch] = program } else { self.evaluation[batch] = program }
     }
     planText = Self.text(plans)
+    choices = plans.reduce(into: [:]) { $0.merge($1.plan.choices) { $0.union($1) } }
     largest = training.first ?? 0
     imageCount = configuration.network.input.count
     if let block = evaluation.first {

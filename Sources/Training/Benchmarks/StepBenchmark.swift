@@ -58,6 +58,8 @@ public struct StepBenchmark: Sendable {
       public var operation: String
       public var layer: String
       public var milliseconds: Double
+      /// Of convolutions and inner products: two operations for each multiply-add.
+      public var gflops: Double?
     }
   }
 
@@ -73,13 +75,18 @@ public struct StepBenchmark: Sendable {
     let resources = try Resources(world: world, shards: recipe.shards, threadsPerShard: recipe.threadsPerShard)
     (recipe.shards, recipe.threadsPerShard) = (resources.shards, resources.threadsPerShard)
     try Fingerprint.ofThisMachine().checkEqual(on: world)
-    let (data, executor) = try world.agree {
+    let data = try world.agree {
       let data = try TrainingData(recipe, directory: nil)
       try recipe.check(against: data)
-      let network = data.network(recipe)
-      return (
-        data, try Trainer.makeExecutor(network: network, recipe: recipe, resources: resources, data: data)
-      )
+      return data
+    }
+    let network = data.network(recipe)
+    let kernels = try recipe.planSource.resolve(on: world, stored: nil) {
+      try .measured(Trainer.configuration(network: network, recipe: recipe, resources: resources, data: data))
+    }
+    let executor = try world.agree {
+      try Trainer.makeExecutor(
+        network: network, recipe: recipe, resources: resources, data: data, kernels: kernels.choice)
     }
     let trainer = try Trainer(world: world, recipe: recipe, resources: resources, data: data, executor: executor)
     try trainer.start()
@@ -113,7 +120,8 @@ public struct StepBenchmark: Sendable {
     trainer.executor.startProfile()
     for _ in 0..<count { _ = try trainer.step(batches, measuringNorm: false) }
     return trainer.executor.profile().map {
-      Report.Layer(operation: $0.operation, layer: $0.layer, milliseconds: $0.milliseconds / Double(count))
+      Report.Layer(
+        operation: $0.operation, layer: $0.layer, milliseconds: $0.milliseconds / Double(count), gflops: nil)
     }
   }
 
@@ -127,6 +135,17 @@ public struct StepBenchmark: Sendable {
     milliseconds["all-reduce"] = share(.communication)
     milliseconds["update"] = share(.update)
     let summaries = trainer.network.traced(batchSize: 1).layers()
+    let multiplyAdds = Dictionary(summaries.map { ($0.name, $0.multiplyAdds) }, uniquingKeysWith: { a, _ in a })
+    let rated: Set = ["convolution", "grouped convolution", "inner product", "backward data", "backward weights"]
+    let batch = Double(resources.placement.shards(of: world.rank).count) / Double(resources.shards)
+    let layers = layers.map { layer in
+      var layer = layer
+      if rated.contains(layer.operation), let count = multiplyAdds[layer.layer], count > 0 {
+        let samples = Double(recipe.batchSize) * batch / Double(max(resources.workers, 1))
+        layer.gflops = 2 * Double(count) * samples / (layer.milliseconds * 1e6)
+      }
+      return layer
+    }
     let forward = summaries.reduce(0) { $0 + $1.multiplyAdds }
     let first = summaries.first { $0.multiplyAdds > 0 }?.multiplyAdds ?? 0
     let operations = 2 * Double(3 * forward - first) * Double(recipe.batchSize)

@@ -20,14 +20,16 @@ public struct Checkpoint: Sendable {
     /// Of the last step.
     public var loss: Double
     public var best: Best?
+    /// The choice of kernels as `plan.json` has it, where the run keeps one.
+    public var kernels: String?
 
     public init(
       step: Int, epoch: Double, configuration: String, plan: String, fingerprint: String, stateSHA256: String,
-      files: [String: String] = [:], loss: Double, best: Best? = nil
+      files: [String: String] = [:], loss: Double, best: Best? = nil, kernels: String? = nil
     ) {
       (self.step, self.epoch, self.configuration, self.plan) = (step, epoch, configuration, plan)
       (self.fingerprint, self.stateSHA256, self.files) = (fingerprint, stateSHA256, files)
-      (self.loss, self.best) = (loss, best)
+      (self.loss, self.best, self.kernels) = (loss, best, kernels)
     }
 
     public struct Best: Codable, Sendable {

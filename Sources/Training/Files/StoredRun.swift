@@ -10,6 +10,8 @@ public struct StoredRun: Sendable {
   public let configurationPath: String
   /// The fingerprint of the machine that computed them, where it is known.
   public let fingerprint: String?
+  /// The choice of kernels that computed them, where it was kept in a file, and where it was read.
+  let plan: (text: String, path: String)?
   private let checkpoint: Checkpoint?
 
   /// The final parameters of a finished run, or those of its best evaluation.
@@ -19,6 +21,8 @@ public struct StoredRun: Sendable {
     configuration = try Self.text(configurationPath, "give the directory of a run (--run-dir of train)")
     path = directory + (best ? "/model-best.safetensors" : "/model.safetensors")
     checkpoint = nil
+    let planPath = directory + "/" + PlanFile.name
+    plan = (try? Self.text(planPath, "")).map { ($0, planPath) }
     guard FileManager.default.fileExists(atPath: path) else {
       let newest = Checkpoint.list(in: directory + "/checkpoints").first
       throw TrainingError(
@@ -40,6 +44,7 @@ public struct StoredRun: Sendable {
     configuration = checkpoint.manifest.configuration
     configurationPath = directory + "/" + Checkpoint.manifestName
     fingerprint = checkpoint.manifest.fingerprint
+    plan = checkpoint.manifest.kernels.map { ($0, directory) }
     self.checkpoint = checkpoint
   }
 

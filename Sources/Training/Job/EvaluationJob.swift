@@ -44,10 +44,13 @@ public struct EvaluationJob: Sendable {
     let blocks = data.evaluationBlocks(recipe)
     let resources = try Resources(
       world: world, shards: max(blocks.count, world.size), threadsPerShard: recipe.threadsPerShard)
+    // Parameters from elsewhere have no plan that was measured for them.
+    let kernels = try recipe.planSource.resolve(on: world, stored: stored?.plan) { KernelChoice(.rules) }
     let executor = try world.agree {
       let shards = recipe.shards ?? world.size
       var configuration = Executor.Configuration(
         network: data.network(recipe), trainingBatchSizes: recipe.programSizes(data.plan(recipe), shards: shards))
+      configuration.kernelChoice = kernels.choice
       configuration.trains = false
       configuration.evaluationBatchSizes = blocks.map(\.count)
       configuration.workers = resources.workers

@@ -46,6 +46,9 @@ public struct Recipe: Sendable, Equatable {
   public var polynomialPower = 2.0
   public var finalLearningRate = 0.0
 
+  // The kernels.
+  public var planSource = PlanSource.rules
+
   // The sum of gradients.
   public var allReduce: AllReduceAlgorithm = .ring
   public var bucketBytes = 4 << 20

@@ -74,14 +74,16 @@ extension RunCheck {
 
   /// The run's kernels and what they need.
   static func planned(
-    _ job: TrainingJob, _ recipe: Recipe, _ data: TrainingData, _ resources: Resources, _ sizes: [Int]
+    _ job: TrainingJob, _ recipe: Recipe, _ data: TrainingData, _ resources: Resources
   ) throws -> ExecutionPlan {
-    var configuration = Executor.Configuration(
-      network: job.network ?? data.network(recipe), trainingBatchSizes: sizes)
-    configuration.labelSmoothing = recipe.labelSmoothing
-    configuration.evaluationBatchSizes = data.evaluationBlocks(recipe).map(\.count)
-    configuration.threadsPerShard = resources.threadsPerShard
-    configuration.seed = recipe.seed
+    var configuration = Trainer.configuration(
+      network: job.network ?? data.network(recipe), recipe: recipe, resources: resources, data: data)
+    switch recipe.planSource {
+    // What is to be measured is not known yet; rules take about as much memory.
+    case .rules, .measured: break
+    case .library: configuration.kernelChoice = KernelChoice(.library)
+    case .file(let path): configuration.kernelChoice = try PlanFile(path: path).choice
+    }
     return try classifying { try ExecutionPlan(configuration) }
   }
 }

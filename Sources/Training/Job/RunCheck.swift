@@ -77,7 +77,7 @@ public struct RunCheck: Sendable {
     (leftOut, firstSamples) = try Self.shareOut(data, plan, resources, world)
 
     let sizes = recipe.programSizes(plan, shards: resources.shards)
-    let kernels = try world.agree { try Self.planned(job, recipe, data, resources, sizes) }
+    let kernels = try world.agree { try Self.planned(job, recipe, data, resources) }
     let slots = Optimizer(UpdateLayout([]), try classifying { try recipe.transformations() }).slots.count
     let cores = Cores.ofNode().count
     memory = MemoryNeed(

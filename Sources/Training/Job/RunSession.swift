@@ -14,8 +14,14 @@ final class RunSession {
   private(set) var warnings: [String] = []
   private let checkpoint: Checkpoint?
   private var configuration = ""
+  private var plan: String?
 
   var path: String { directory.path }
+  /// The choice of kernels of the run to go on with, where it is kept in a file.
+  var storedPlan: (text: String, path: String)? {
+    if let checkpoint { return checkpoint.manifest.kernels.map { ($0, checkpoint.path) } }
+    return directory.text(PlanFile.name).map { ($0, directory.file(PlanFile.name)) }
+  }
 
   /// Opens or creates the directory and finds out what is there.
   init(_ job: TrainingJob) throws {
@@ -80,7 +86,9 @@ final class RunSession {
   }
 
   /// Loads the checkpoint to go on from, if there is one, and writes the resolved settings.
-  func prepare(_ trainer: Trainer, configuration settings: [(key: String, value: String?)]) throws {
+  ///
+  /// - Parameter plan: the text of the file that keeps the choice of kernels, if there is one.
+  func prepare(_ trainer: Trainer, configuration settings: [(key: String, value: String?)], plan: String?) throws {
     configuration = settings.map { "\($0.key): \($0.value ?? "null")\n" }.joined()
     if let checkpoint {
       try checkSame(checkpoint.manifest.configuration, configuration, checkpoint.path)
@@ -94,6 +102,8 @@ final class RunSession {
       try checkpoint.load(into: trainer.state)
       resumedFrom = checkpoint.path
     }
+    self.plan = plan
+    if let plan { try directory.write(plan, to: PlanFile.name) }
     try directory.write(configuration, to: "config.yaml")
   }
 
@@ -139,7 +149,7 @@ final class RunSession {
       epoch: Double(trainer.state.position.step) / Double(trainer.plan.stepsPerEpoch),
       configuration: configuration, plan: trainer.planDigest, fingerprint: Fingerprint.ofThisMachine().description,
       stateSHA256: try trainer.state.stateDigest().description, files: [:], loss: progress.loss,
-      best: progress.best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) })
+      best: progress.best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) }, kernels: plan)
     let path = try Checkpoint.write(trainer.state, manifest: manifest, to: directory.file("checkpoints"))
     // The newest two: the one just written, and the one before in case this one is damaged later.
     for old in Checkpoint.list(in: directory.file("checkpoints")).dropFirst(2) {

@@ -68,13 +68,17 @@ public struct TrainingJob: Sendable {
 
     observer?.phase("planning kernels")
     let network = network ?? data.network(recipe)
+    let kernels = try recipe.planSource.resolve(on: world, stored: session?.storedPlan) {
+      try .measured(Trainer.configuration(network: network, recipe: recipe, resources: resources, data: data))
+    }
     let executor = try world.agree {
-      try Trainer.makeExecutor(network: network, recipe: recipe, resources: resources, data: data)
+      try Trainer.makeExecutor(
+        network: network, recipe: recipe, resources: resources, data: data, kernels: kernels.choice)
     }
     let trainer = try Trainer(world: world, recipe: recipe, resources: resources, data: data, executor: executor)
     try trainer.start { state in
       if let initialParameters { try state.readParameters(from: initialParameters, skipping: skippedLayers) }
-      try session?.prepare(trainer, configuration: recipe.settings(dataDirectory: dataDirectory))
+      try session?.prepare(trainer, configuration: recipe.settings(dataDirectory: dataDirectory), plan: kernels.file)
     }
     observer?.banner(Banner(trainer, world, self, session, readSeconds: seconds))
     let log = try makeLog(session, trainer, world)

@@ -42,9 +42,18 @@ public final class Trainer {
   public var wantsToStop: () -> Bool = { false }
 
   /// Plans the kernels of a run; local to the rank, so that it can be agreed on before anything collective.
-  public static func makeExecutor(network: Network, recipe: Recipe, resources: Resources, data: TrainingData) throws
-    -> Executor
-  {
+  public static func makeExecutor(
+    network: Network, recipe: Recipe, resources: Resources, data: TrainingData, kernels: KernelChoice = KernelChoice()
+  ) throws -> Executor {
+    var configuration = configuration(network: network, recipe: recipe, resources: resources, data: data)
+    configuration.kernelChoice = kernels
+    return try classifying { try Executor(configuration) }
+  }
+
+  /// What an executor is made from, with kernels chosen by rules.
+  static func configuration(
+    network: Network, recipe: Recipe, resources: Resources, data: TrainingData
+  ) -> Executor.Configuration {
     var configuration = Executor.Configuration(
       network: network, trainingBatchSizes: recipe.programSizes(data.plan(recipe), shards: resources.shards))
     configuration.labelSmoothing = recipe.labelSmoothing
@@ -52,7 +61,7 @@ public final class Trainer {
     configuration.workers = resources.workers
     configuration.threadsPerShard = resources.threadsPerShard
     configuration.seed = recipe.seed
-    return try classifying { try Executor(configuration) }
+    return configuration
   }
 
   /// Places all memory. Collective.

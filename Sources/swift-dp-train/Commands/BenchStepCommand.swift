@@ -21,16 +21,25 @@ struct BenchStepCommand: JobCommand {
   @Option(help: "At most so many samples of a shard at once; the rest is accumulated.") var microBatchSize: Int?
   @Option(help: "Images as CxHxW (default: those that the model is known by).") var input: String?
   @Option(help: "Classes (default: as many as the model is known by).") var classes: Int?
+  @OptionGroup var kernels: KernelOptions
+  @Option(help: "Another --plan to time as well, shown beside the first.") var compare: String?
   @OptionGroup var reduction: ReductionOptions
   @Option(name: .customLong("json"), help: "Write all figures to this file.") var jsonPath: String?
 
   func run(_ world: Communicator) throws -> Int32 {
     let benchmark = try world.agree { try makeBenchmark() }
     let report = try benchmark.run(world)
+    var other: StepBenchmark.Report?
+    if let compare {
+      var benchmark = benchmark
+      benchmark.recipe.planSource = PlanSource(compare)
+      other = try benchmark.run(world)
+    }
     try world.agree {
       guard world.rank == 0 else { return }
       if let jsonPath { try write(try json(report), to: jsonPath) }
       show(lines(report))
+      if let other, let compare { show([""] + comparison(report, other, names: (kernels.plan ?? "rules", compare))) }
     }
     return ExitCode.done.rawValue
   }
@@ -42,6 +51,7 @@ struct BenchStepCommand: JobCommand {
     var recipe = Recipe()
     recipe.model = try known(model, flag: "--model")
     try batches.apply(to: &recipe)
+    kernels.apply(to: &recipe)
     try reduction.apply(to: &recipe)
     try check(steps > 0, "--steps \(steps)", "give at least 1")
     let classes = classes ?? recipe.model.usualClasses
@@ -78,12 +88,44 @@ struct BenchStepCommand: JobCommand {
     for (name, time) in report.milliseconds.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
       operations.add([name, decimal(time, 3), percent(time / max(total, 1e-9))])
     }
-    var layers = Table([("layer", .leading), ("operation", .leading), ("ms a step", .trailing), ("share", .trailing)])
+    var layers = Table([
+      ("layer", .leading), ("operation", .leading), ("ms a step", .trailing), ("share", .trailing),
+      ("GFLOP/s", .trailing), ("of peak", .trailing),
+    ])
+    let peak = report.peakGflops / Double(max(report.ranks, 1))
     for layer in report.layers.prefix(12) {
       layers.add([
         layer.layer, layer.operation, decimal(layer.milliseconds, 3), percent(layer.milliseconds / max(total, 1e-9)),
+        layer.gflops.map { decimal($0, 0) } ?? "", layer.gflops.map { percent($0 / peak) } ?? "",
       ])
     }
     return facts.lines + [""] + operations.lines + [""] + layers.lines
+  }
+
+  /// Two plans side by side, operation by operation and layer by layer where they differ most.
+  private func comparison(
+    _ a: StepBenchmark.Report, _ b: StepBenchmark.Report, names: (String, String)
+  ) -> [String] {
+    func row(_ name: [String], _ x: Double?, _ y: Double?) -> [String] {
+      let ratio = x.flatMap { x in y.map { decimal($0 / max(x, 1e-9), 2) } }
+      return name + [x.map { decimal($0, 3) } ?? "", y.map { decimal($0, 3) } ?? "", ratio ?? ""]
+    }
+    let heads: [(String, Table.Alignment)] = [
+      (names.0 + " ms", .trailing), (names.1 + " ms", .trailing), ("ratio", .trailing),
+    ]
+    var operations = Table([("operation", .leading)] + heads)
+    operations.add(row(["step"], a.stepMillisecondsBest, b.stepMillisecondsBest))
+    let all = Set(a.milliseconds.keys).union(b.milliseconds.keys)
+    for name in all.sorted(by: { (a.milliseconds[$0] ?? 0, $1) > (a.milliseconds[$1] ?? 0, $0) }) {
+      operations.add(row([name], a.milliseconds[name], b.milliseconds[name]))
+    }
+    var layers = Table([("layer", .leading), ("operation", .leading)] + heads)
+    let others = Dictionary(
+      b.layers.map { ([$0.layer, $0.operation], $0.milliseconds) }, uniquingKeysWith: { a, _ in a })
+    for layer in a.layers.prefix(12) {
+      layers.add(
+        row([layer.layer, layer.operation], layer.milliseconds, others[[layer.layer, layer.operation]]))
+    }
+    return operations.lines + [""] + layers.lines
   }
 }

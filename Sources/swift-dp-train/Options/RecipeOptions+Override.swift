@@ -4,6 +4,7 @@ extension RecipeOptions {
     data.override(with: other.data)
     batches.override(with: other.batches)
     optimizer.override(with: other.optimizer)
+    kernels.plan = other.kernels.plan ?? kernels.plan
     reduction.override(with: other.reduction)
   }
 }

@@ -11,6 +11,7 @@ struct RecipeOptions: ParsableArguments {
   @OptionGroup(title: "Model and data") var data: DataOptions
   @OptionGroup(title: "Length and batches") var batches: BatchOptions
   @OptionGroup(title: "Optimizer") var optimizer: OptimizerOptions
+  @OptionGroup(title: "Kernels") var kernels: KernelOptions
   @OptionGroup(title: "Sum of gradients") var reduction: ReductionOptions
 
   /// The recipe that the options describe.
@@ -19,6 +20,7 @@ struct RecipeOptions: ParsableArguments {
     try data.apply(to: &recipe)
     try batches.apply(to: &recipe)
     try optimizer.apply(to: &recipe)
+    kernels.apply(to: &recipe)
     try reduction.apply(to: &recipe)
     return recipe
   }
@@ -167,5 +169,18 @@ struct ReductionOptions: ParsableArguments {
       }
       recipe.bucketBytes = bytes.value
     }
+  }
+}
+
+struct KernelOptions: ParsableArguments {
+  @Option(
+    help: """
+      rules, library (oneDNN's kernels alone), measured (time both and keep plan.json), or the plan.json of another run \
+      (default: rules).
+      """)
+  var plan: String?
+
+  func apply(to recipe: inout Recipe) {
+    if let plan { recipe.planSource = PlanSource(plan) }
   }
 }
