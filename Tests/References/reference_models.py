@@ -31,21 +31,31 @@ class MLP(nn.Module):
         return self.fc3(self.fc2(self.fc1(x.flatten(1)).relu()).relu())
 
 
-class CNN(nn.Module):
-    """Two 5×5 convolutions of 32 and 64 channels, each with ReLU and max pool, and a hidden layer of 1,024."""
+class TwoConvolutions(nn.Module):
+    """Convolutions of 32 and 64 channels, each with ReLU and max pool, and a hidden layer."""
 
-    def __init__(self, shape, classes):
+    def __init__(self, shape, classes, kernel, hidden):
         super().__init__()
         channels, height, width = shape
-        self.conv1 = nn.Conv2d(channels, 32, 5, padding=2)
-        self.conv2 = nn.Conv2d(32, 64, 5, padding=2)
-        self.fc1 = nn.Linear(64 * (height // 4) * (width // 4), 1024)
-        self.fc2 = nn.Linear(1024, classes)
+        self.conv1 = nn.Conv2d(channels, 32, kernel, padding=kernel // 2)
+        self.conv2 = nn.Conv2d(32, 64, kernel, padding=kernel // 2)
+        self.fc1 = nn.Linear(64 * (height // 4) * (width // 4), hidden)
+        self.fc2 = nn.Linear(hidden, classes)
 
     def forward(self, x):
         x = nn.functional.max_pool2d(self.conv1(x).relu(), 2)
         x = nn.functional.max_pool2d(self.conv2(x).relu(), 2)
         return self.fc2(self.fc1(x.flatten(1)).relu())
+
+
+class LeNet5(TwoConvolutions):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes, kernel=3, hidden=128)
+
+
+class CNN(TwoConvolutions):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes, kernel=5, hidden=1024)
 
 
 class BasicBlock(nn.Module):
@@ -88,7 +98,10 @@ class ResNet18CIFAR(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-MODELS = {"mlp": (MLP, (1, 28, 28)), "cnn": (CNN, (1, 28, 28)), "resnet18-cifar": (ResNet18CIFAR, (3, 32, 32))}
+MODELS = {
+    "mlp": (MLP, (1, 28, 28)), "lenet5": (LeNet5, (1, 28, 28)), "cnn": (CNN, (1, 28, 28)),
+    "resnet18-cifar": (ResNet18CIFAR, (3, 32, 32)),
+}
 
 
 def running_statistics(model):
