@@ -1,4 +1,4 @@
-// The loops of batch_norm.c, included once for each instruction set behind vectors-body.h.
+// The loops of batch_norm.c, included once for each instruction set by instruction-sets.h.
 
 /// The channels of block b of a vector over all channels, zeros beyond the last.
 static CK_INLINE vector CK_NAME(channel_vector)(const float *values, long channels, long b) {

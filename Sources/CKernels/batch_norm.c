@@ -2,12 +2,7 @@
 
 #include <math.h>
 
-#include "register-tile.h"
 #include "variants.h"
-
-// Vectors are passed between functions that are always inlined, so no calling convention is at stake.
-#pragma clang diagnostic ignored "-Wpsabi"
-#pragma clang diagnostic ignored "-Wunused-function"
 
 typedef struct {
   const ck_batch_norm_forward_job *forward;
@@ -22,47 +17,10 @@ enum { CK_UNMASKED, CK_BY_RESULT, CK_BY_SOURCE };
 /// their time on the latter.
 static long images_together(const ck_batch_norm *shape) { return shape->area >= 256 ? 1 : 256 / shape->area; }
 
-#define CK_NAME(x) x##_baseline
-#define CK_WIDTH 8
-#define CK_FUSED 0
-#define CK_ROWS 6
-#include "vectors-body.h"
-#include "batch_norm-body.h"
-#include "vectors-end.h"
-
-#if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#define CK_NAME(x) x##_avx2
-#define CK_WIDTH 8
-#define CK_FUSED 1
-#define CK_ROWS 6
-#include "vectors-body.h"
-#include "batch_norm-body.h"
-#include "vectors-end.h"
-#pragma clang attribute pop
-
-#pragma clang attribute push(                                                                           \
-    __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw"), min_vector_width(512))), apply_to = function)
-#define CK_NAME(x) x##_avx512
-#define CK_WIDTH 16
-#define CK_FUSED 1
-#define CK_ROWS 12
-#include "vectors-body.h"
-#include "batch_norm-body.h"
-#include "vectors-end.h"
-#pragma clang attribute pop
-#endif
+#define CK_BODY "batch_norm-body.h"
+#include "instruction-sets.h"
 
 typedef void (*ck_phase)(void *context, int part);
-
-#if defined(__x86_64__)
-#define CK_EFFECTIVE(name)                                                \
-  (ck_effective_instruction_set() == CK_AVX512 ? name##_avx512            \
-   : ck_effective_instruction_set() == CK_AVX2 ? name##_avx2              \
-                                               : name##_baseline)
-#else
-#define CK_EFFECTIVE(name) name##_baseline
-#endif
 
 static void run(ck_phase phase, ck_norm_work *work, ck_team team) {
   if (team)

@@ -1,4 +1,4 @@
-// The loops of inner_product.c, included once for each instruction set behind vectors-body.h.
+// The loops of inner_product.c, included once for each instruction set by instruction-sets.h.
 //
 // n counts samples, i inputs and o outputs. A panel is two blocks of outputs, the width of a register tile.
 

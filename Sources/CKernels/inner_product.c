@@ -2,11 +2,7 @@
 
 #include <string.h>
 
-#include "register-tile.h"
 #include "variants.h"
-
-// Vectors are passed between functions that are always inlined, so no calling convention is at stake.
-#pragma clang diagnostic ignored "-Wpsabi"
 
 /// A pass with its memory laid out. Strides and counts are of floats.
 typedef struct {
@@ -63,57 +59,17 @@ static ck_product_work lay_out(const ck_inner_product *shape, ck_pass pass, int 
   return w;
 }
 
-#define CK_NAME(x) x##_baseline
-#define CK_WIDTH 8
-#define CK_FUSED 0
-#define CK_ROWS 6
-#include "vectors-body.h"
-#include "inner_product-body.h"
-#include "vectors-end.h"
-
-#if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#define CK_NAME(x) x##_avx2
-#define CK_WIDTH 8
-#define CK_FUSED 1
-#define CK_ROWS 6
-#include "vectors-body.h"
-#include "inner_product-body.h"
-#include "vectors-end.h"
-#pragma clang attribute pop
-
-#pragma clang attribute push(                                                                           \
-    __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw"), min_vector_width(512))), apply_to = function)
-#define CK_NAME(x) x##_avx512
-#define CK_WIDTH 16
-#define CK_FUSED 1
-#define CK_ROWS 12
-#include "vectors-body.h"
-#include "inner_product-body.h"
-#include "vectors-end.h"
-#pragma clang attribute pop
-#endif
+#define CK_BODY "inner_product-body.h"
+#include "instruction-sets.h"
 
 typedef void (*ck_phase)(void *context, int part);
 
-/// The loops of one instruction set, in the order of `ck_pass`.
-typedef struct {
-  long width;
-  ck_phase pass[3];
-} ck_loops;
-
-#define CK_LOOPS(set, width) \
-  (ck_loops) { width, {product_forward_##set, product_backward_data_##set, product_weight_gradient_##set} }
-
-static ck_loops effective_loops(void) {
-#if defined(__x86_64__)
-  switch (ck_effective_instruction_set()) {
-    case CK_AVX512: return CK_LOOPS(avx512, 16);
-    case CK_AVX2: return CK_LOOPS(avx2, 8);
-    default: break;
+static ck_phase loop_of(ck_pass pass) {
+  switch (pass) {
+    case CK_FORWARD: return CK_EFFECTIVE(product_forward);
+    case CK_BACKWARD_DATA: return CK_EFFECTIVE(product_backward_data);
+    default: return CK_EFFECTIVE(product_weight_gradient);
   }
-#endif
-  return CK_LOOPS(baseline, 8);
 }
 
 /// The gradient of the bias: a sum over the samples in their order.
@@ -125,12 +81,12 @@ static void bias_gradient(const ck_inner_product_job *job) {
 }
 
 long ck_inner_product_scratch(const ck_inner_product *shape, ck_pass pass, int parts) {
-  return parts * lay_out(shape, pass, parts, effective_loops().width).own_floats;
+  return parts * lay_out(shape, pass, parts, ck_block()).own_floats;
 }
 
 void ck_inner_product_run(const ck_inner_product_job *job, ck_pass pass, ck_team team, int parts) {
-  const ck_loops loops = effective_loops();
-  ck_product_work w = lay_out(&job->shape, pass, parts, loops.width);
+  const ck_phase loop = loop_of(pass);
+  ck_product_work w = lay_out(&job->shape, pass, parts, ck_block());
   w.source = job->source;
   w.weights = job->weights;
   w.bias = job->bias;
@@ -139,8 +95,8 @@ void ck_inner_product_run(const ck_inner_product_job *job, ck_pass pass, ck_team
   w.relu = job->relu;
   w.own = job->scratch;
   if (team)
-    team(loops.pass[pass], &w, parts);
+    team(loop, &w, parts);
   else
-    for (int part = 0; part < parts; ++part) loops.pass[pass](&w, part);
+    for (int part = 0; part < parts; ++part) loop(&w, part);
   if (pass == CK_BACKWARD_WEIGHTS && job->diff_bias) bias_gradient(job);
 }

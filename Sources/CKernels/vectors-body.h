@@ -1,5 +1,5 @@
 // Vectors, their transposition and products in registers: what the loops of convolutions and inner products share.
-// Included once for each instruction set, ahead of those loops, with
+// Included by instruction-sets.h, once for each set and ahead of those loops, with
 //
 //   CK_NAME(x)    x with the instruction set's suffix
 //   CK_WIDTH      floats of a vector, which is also the block of channels: 8 or 16

@@ -1,4 +1,4 @@
-// The loops of winograd.c, included once for each instruction set behind vectors-body.h.
+// The loops of winograd.c, included once for each instruction set by instruction-sets.h.
 //
 // Names of extents: e counts the 36 places of a transformed tile, c the channels that are summed over, k those of the
 // result, which lie side by side in vectors; t counts tiles. A panel is what one register tile is wide: two vectors of k.

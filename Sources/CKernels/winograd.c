@@ -1,10 +1,6 @@
 #include "include/winograd.h"
 
-#include "register-tile.h"
 #include "variants.h"
-
-// Vectors are passed between functions that are always inlined, so no calling convention is at stake.
-#pragma clang diagnostic ignored "-Wpsabi"
 
 // Interpolation points 0, ±5/8, ±3/2, ∞: exact in binary, products too, and with less than half of the rounding error of the
 // usual 0, ±1, ±2, ∞ (docs/numerics.md). A and B are the two magnitudes, N what the polynomials are divided by.
@@ -126,63 +122,14 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
   return w;
 }
 
-#define CK_NAME(x) x##_baseline
-#define CK_WIDTH 8
-#define CK_FUSED 0
-#define CK_ROWS 6
-#include "vectors-body.h"
-#include "winograd-body.h"
-#include "vectors-end.h"
+#define CK_BODY "winograd-body.h"
+#include "instruction-sets.h"
 
-#if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#define CK_NAME(x) x##_avx2
-#define CK_WIDTH 8
-#define CK_FUSED 1
-#define CK_ROWS 6
-#include "vectors-body.h"
-#include "winograd-body.h"
-#include "vectors-end.h"
-#pragma clang attribute pop
-
-#pragma clang attribute push(                                                                           \
-    __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw"), min_vector_width(512))), apply_to = function)
-#define CK_NAME(x) x##_avx512
-#define CK_WIDTH 16
-#define CK_FUSED 1
-#define CK_ROWS 12
-#include "vectors-body.h"
-#include "winograd-body.h"
-#include "vectors-end.h"
-#pragma clang attribute pop
-#endif
-
-typedef void (*ck_phase)(void *context, int part);
-
-/// The loops of one instruction set.
-typedef struct {
-  int width, rows;
-  ck_phase prepare, finish, weight_gradient;
-  void (*bias_gradient)(const ck_work *);
-} ck_loops;
-
-#define CK_LOOPS(set, width, rows) \
-  (ck_loops) { width, rows, prepare_##set, finish_##set, weight_gradient_##set, bias_gradient_##set }
-
-static ck_loops effective_loops(void) {
-#if defined(__x86_64__)
-  switch (ck_effective_instruction_set()) {
-    case CK_AVX512: return CK_LOOPS(avx512, 16, 12);
-    case CK_AVX2: return CK_LOOPS(avx2, 8, 6);
-    default: break;
-  }
-#endif
-  return CK_LOOPS(baseline, 8, 6);
-}
+/// Rows of a register tile (instruction-sets.h).
+static long register_rows(void) { return ck_effective_instruction_set() == CK_AVX512 ? 12 : 6; }
 
 long ck_winograd_scratch(const ck_winograd *shape, ck_pass pass, int parts) {
-  const ck_loops loops = effective_loops();
-  const ck_work w = lay_out(shape, pass, parts, loops.width, loops.rows);
+  const ck_work w = lay_out(shape, pass, parts, ck_block(), register_rows());
   return w.shared_floats + parts * w.own_floats;
 }
 
@@ -192,9 +139,8 @@ static void one_after_another(void (*body)(void *context, int part), void *conte
 }
 
 void ck_winograd_run(const ck_winograd_job *job, ck_pass pass, ck_team team, int parts) {
-  const ck_loops loops = effective_loops();
   if (!team) team = one_after_another;
-  ck_work w = lay_out(&job->shape, pass, parts, loops.width, loops.rows);
+  ck_work w = lay_out(&job->shape, pass, parts, ck_block(), register_rows());
   w.source = pass == CK_BACKWARD_DATA ? job->diff_result : job->source;
   w.weights = job->weights;
   w.bias = pass == CK_FORWARD ? job->bias : 0;
@@ -205,10 +151,10 @@ void ck_winograd_run(const ck_winograd_job *job, ck_pass pass, ck_team team, int
   w.shared = job->scratch;
   w.own = job->scratch + w.shared_floats;
   if (pass == CK_BACKWARD_WEIGHTS) {
-    team(loops.weight_gradient, &w, parts);
-    if (w.diff_bias) loops.bias_gradient(&w);
+    team(CK_EFFECTIVE(weight_gradient), &w, parts);
+    if (w.diff_bias) CK_EFFECTIVE(bias_gradient)(&w);
   } else {
-    team(loops.prepare, &w, parts);
-    team(loops.finish, &w, parts);
+    team(CK_EFFECTIVE(prepare), &w, parts);
+    team(CK_EFFECTIVE(finish), &w, parts);
   }
 }
