@@ -75,7 +75,7 @@ let package = Package(
       name: "NetworksTests", dependencies: ["Networks", "Models", "Determinism", "TensorFiles"],
       exclude: ["References"]),
     .testTarget(
-      name: "EngineTests", dependencies: ["Engine", "Networks", "Models", "TensorFiles", "CKernels"],
+      name: "EngineTests", dependencies: ["Engine", "Networks", "Models", "TensorFiles", "CKernels", "COneDNN"],
       exclude: ["References"]),
     .testTarget(
       name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles", "Determinism", "CKernels"],
