@@ -1,6 +1,10 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
+// Another oneDNN than the system's is linked by another name, because the system's directory is searched first
+// (launch/setup --onednn-3, launch/lib.sh).
+let onednn = Context.environment["SWIFT_DP_TRAIN_ONEDNN_LIBRARY"] ?? "dnnl"
+
 // Targets stand in the order of a batch's path; each may import only those above it (docs/architecture.md).
 let package = Package(
   name: "swift-dp-train",
@@ -24,7 +28,7 @@ let package = Package(
     .systemLibrary(name: "CMPI", pkgConfig: "mpi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")]),
+    .target(name: "COneDNN", linkerSettings: [.linkedLibrary(onednn)]),
     .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
 
     .target(name: "Determinism", dependencies: ["CKernels"]),
@@ -75,7 +79,7 @@ let package = Package(
       name: "NetworksTests", dependencies: ["Networks", "Models", "Determinism", "TensorFiles"],
       exclude: ["References"]),
     .testTarget(
-      name: "EngineTests", dependencies: ["Engine", "Networks", "Models", "TensorFiles", "CKernels"],
+      name: "EngineTests", dependencies: ["Engine", "Networks", "Models", "TensorFiles", "CKernels", "COneDNN"],
       exclude: ["References"]),
     .testTarget(
       name: "OptimizersTests", dependencies: ["Optimizers", "TensorFiles", "Determinism", "CKernels"],

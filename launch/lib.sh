@@ -4,6 +4,10 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly root
 
+# A oneDNN 3 beside the system's oneDNN, which launch/setup puts there; the mark says that it is the one to use.
+readonly onednn=$root/.onednn-3
+readonly onednn_mark=$onednn/chosen
+
 say() { printf '%s: %s\n' "launch/$(basename "$0")" "$*" >&2; }
 
 # Ends the script with an exit code and a sentence.
@@ -35,10 +39,27 @@ quietly() {
   return "$code"
 }
 
-# Builds the trainer for release; further arguments go to `swift build`.
+# Sets `build`, the arguments of `swift build` and `swift test` for the tree $1, and `products`, where its programs land.
+# $2 is where programs look for the chosen oneDNN, if it is not the system's. It has trees of its own, because objects of
+# two versions in one would be linked.
+choose_build() {
+  local tree=$root/$1 place=${2:-$onednn/lib}
+  build=(--package-path "$root" -c release)
+  if [ -e "$onednn_mark" ]; then
+    tree+=-onednn-3
+    build+=(-Xcxx "-I$onednn/include" -Xlinker "-L$onednn/lib" -Xlinker -rpath -Xlinker "$place")
+    # Package.swift links by this name; the system's library goes by another.
+    export SWIFT_DP_TRAIN_ONEDNN_LIBRARY=:libdnnl.so.3
+  fi
+  build+=(--scratch-path "$tree")
+  # shellcheck disable=SC2034  # for the scripts that source this
+  products=$tree/release
+}
+
+# Builds the trainer as `choose_build` has it.
 build_trainer() {
   quietly "building swift-dp-train; the first time takes some minutes" \
-    swift build --package-path "$root" -c release --product swift-dp-train "$@"
+    swift build "${build[@]}" --product swift-dp-train
 }
 
 # Settings for Open MPI that apply to every job on this machine, scripts and tests alike.

@@ -23,17 +23,26 @@ dnnl::stream &stream() {
 
 const char *odn_last_error(void) { return odn::last_error.c_str(); }
 
+static std::string version_text(int major, int minor, int patch) {
+  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
+}
+
 const char *odn_version(void) {
   static const std::string text = [] {
     const dnnl_version_t *version = dnnl_version();
-    return std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+    return version_text(version->major, version->minor, version->patch);
   }();
+  return text.c_str();
+}
+
+const char *odn_header_version(void) {
+  static const std::string text = version_text(DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR, DNNL_VERSION_PATCH);
   return text.c_str();
 }
 
 const char *odn_instruction_set(void) {
   switch (static_cast<int>(dnnl_get_effective_cpu_isa())) {
-    case dnnl_cpu_isa_all: return "all";
+    case 0: return "all";
     case dnnl_cpu_isa_sse41: return "SSE4.1";
     case dnnl_cpu_isa_avx: return "AVX";
     case dnnl_cpu_isa_avx2: return "AVX2";
@@ -42,6 +51,11 @@ const char *odn_instruction_set(void) {
     case dnnl_cpu_isa_avx512_core_vnni: return "AVX-512-VNNI";
     case dnnl_cpu_isa_avx512_core_bf16: return "AVX-512-BF16";
     case dnnl_cpu_isa_avx512_core_amx: return "AVX-512-AMX";
+#if DNNL_VERSION_MAJOR >= 3
+    case dnnl_cpu_isa_avx2_vnni_2: return "AVX2-VNNI-2";
+    case dnnl_cpu_isa_avx512_core_fp16: return "AVX-512-FP16";
+    case dnnl_cpu_isa_avx512_core_amx_fp16: return "AVX-512-AMX-FP16";
+#endif
     default: {
       static const std::string text = "0x" + [] {
         char digits[16];

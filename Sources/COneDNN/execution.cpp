@@ -54,6 +54,7 @@ int odn_kernel_build(odn_kernel *kernel) {
 }
 
 int odn_kernel_bind(odn_kernel *kernel, int argument, void *memory) {
+  if (argument == kernel->refused) return 0;
   return guarded<int>(1, [&] {
     const int name = dnnl_argument(kernel, argument);
     for (size_t i = 0; i < kernel->arguments.size(); ++i)

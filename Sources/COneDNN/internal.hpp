@@ -24,6 +24,8 @@ struct odn_kernel {
   std::vector<dnnl::memory> memories;
   /// Reorders are made from two layouts, all others from their description.
   bool is_reorder = false;
+  /// An argument of ours that this version's kernel refuses, if any.
+  int refused = -1;
 };
 
 namespace odn {
@@ -49,10 +51,9 @@ Result guarded(Result failed, Body body) {
 inline dnnl::primitive_attr attributes(bool relu = false) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-#if DNNL_VERSION_MAJOR >= 3
-#if DNNL_VERSION_MINOR >= 5 || DNNL_VERSION_MAJOR > 3
+// Before 3.4 there was nothing to ask for.
+#if DNNL_VERSION_MAJOR > 3 || (DNNL_VERSION_MAJOR == 3 && DNNL_VERSION_MINOR >= 4)
   attr.set_deterministic(true);
-#endif
 #endif
   if (relu) {
     dnnl::post_ops operations;

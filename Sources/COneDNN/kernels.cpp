@@ -161,8 +161,11 @@ odn_kernel *odn_batch_norm_backward(const odn_layout *src, const odn_layout *dif
     const auto hint = batch_norm_forward(prop_kind::forward_training, src->desc, epsilon);
     const auto flags = normalization_flags::use_scale | normalization_flags::use_shift;
 #if DNNL_VERSION_MAJOR >= 3
-    return kernel(describe_backward<dnnl::batch_normalization_backward>(
+    auto *result = kernel(describe_backward<dnnl::batch_normalization_backward>(
         attributes(), hint, prop_kind::backward, diff->desc, diff->desc, src->desc, epsilon, flags));
+    // No gradient depends on it. Version 2 counts it all the same.
+    result->refused = ODN_SHIFT;
+    return result;
 #else
     return kernel(describe_backward<dnnl::batch_normalization_backward>(
         attributes(), hint, prop_kind::backward, diff->desc, src->desc, epsilon, flags));

@@ -36,6 +36,7 @@ import Training
     }
     let cases: [([String], String)] = [
       (found { $0.mpiHeader = "Open MPI 5.0.1" }, "was compiled for Open MPI 5.0.1"),
+      (found { $0.onednnVersion = "9.9.0" }, "was compiled for oneDNN \(machine().onednnHeader) and runs with 9.9.0"),
       (found { $0.isContainer = true }, "OMPI_MCA_btl_vader_single_copy_mechanism=none"),
       (found(3) { _ in }, "3 ranks share 2 cores"),
       (found(2) { $0.coresQuota = 1 }, "2 ranks share 1 core,"),
@@ -47,6 +48,15 @@ import Training
     for (remedies, text) in cases {
       #expect(remedies.count == 1 && remedies.first?.contains(text) == true, "\(text): \(remedies)")
     }
+  }
+
+  /// The library and its headers are one version, and one OpenMP runtime serves it and the shim.
+  @Test func thisProgramHasOneLibraryAndOneRuntime() throws {
+    let machine = Machine()
+    #expect(machine.onednnVersion.split(separator: ".").first == machine.onednnHeader.split(separator: ".").first)
+    #expect(machine.openmpLibraries.count == 1, "\(machine.openmpLibraries)")
+    let library = try #require(machine.onednnLibrary)
+    #expect(library.contains(".so.\(machine.onednnHeader.prefix(1))"), "\(library)")
   }
 
   @Test func variablesThatAreSetNeedNoRemedy() {

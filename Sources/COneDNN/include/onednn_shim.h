@@ -14,8 +14,10 @@ extern "C" {
 
 const char *odn_last_error(void);
 
-/// "2.6.3" and the like.
+/// The library's version, "2.6.3" and the like.
 const char *odn_version(void);
+/// That of the headers that the shim was compiled with.
+const char *odn_header_version(void);
 /// The instruction set that oneDNN uses at most, as a name.
 const char *odn_instruction_set(void);
 /// Threads of an OpenMP team started by the calling thread from now on.

@@ -23,6 +23,11 @@ extension Machine {
         "the program was compiled for \(mpiHeader) and runs with \(words(mpiLibrary).joined(separator: " ")); build it "
           + "again, or start it with the library it was built with.")
     }
+    if onednnVersion.split(separator: ".").prefix(2) != onednnHeader.split(separator: ".").prefix(2) {
+      remedies.append(
+        "the program was compiled for oneDNN \(onednnHeader) and runs with \(onednnVersion); build it again, or start it "
+          + "with the library it was built with.")
+    }
     if !isLaunched && !isOnPath("mpirun", variable("PATH")) {
       remedies.append("mpirun is not on the PATH; install openmpi-bin, or load the MPI's module.")
     }

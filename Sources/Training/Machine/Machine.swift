@@ -15,6 +15,8 @@ public struct Machine: Codable, Sendable {
   public var launcher = LaunchEnvironment.current.launcher.rawValue
   public var host = MPILibrary.processorName
   public var onednnVersion = String(cString: odn_version())
+  public var onednnHeader = String(cString: odn_header_version())
+  public var onednnLibrary = Machine.mappedLibraries { $0.hasPrefix("libdnnl.") }.first
   public var onednnInstructionSet = Fingerprint.ofThisMachine()["oneDNN instruction set"]
   public var ownInstructionSet = Fingerprint.ofThisMachine()["own instruction set"]
   public var fingerprint = Fingerprint.ofThisMachine().description

@@ -30,7 +30,8 @@ struct DoctorCommand: JobCommand {
       "ranks",
       ["\(total), \(machine.launcher)"]
         + diagnosis.hosts.map { "\($0.name): \(ranges($0.ranks)), \(count($0.cores, "core"))" })
-    facts.add("oneDNN", "\(machine.onednnVersion), \(machine.onednnInstructionSet)")
+    let library = machine.onednnLibrary.map { ", \($0)" } ?? ""
+    facts.add("oneDNN", "\(machine.onednnVersion), \(machine.onednnInstructionSet)\(library)")
     facts.add("own loops", machine.ownInstructionSet)
     facts.add("processor", machine.processor)
     facts.add(
