@@ -19,6 +19,7 @@ public struct StepBenchmark: Sendable {
   public var input: ImageShape
   public var classes = 10
   public var steps = 20
+  public var sharing = Sharing()
 
   static let warmUpSteps = 3
 
@@ -88,7 +89,8 @@ public struct StepBenchmark: Sendable {
       try Trainer.makeExecutor(
         network: network, recipe: recipe, resources: resources, data: data, kernels: kernels.choice)
     }
-    let trainer = try Trainer(world: world, recipe: recipe, resources: resources, data: data, executor: executor)
+    let trainer = try Trainer(
+      world: world, recipe: recipe, resources: resources, data: data, executor: executor, sharing: sharing)
     try trainer.start()
 
     let batches = try RepeatedBatch(try trainer.makeReader())
