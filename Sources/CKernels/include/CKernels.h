@@ -14,6 +14,7 @@
 #include "pass.h"
 #include "peak.h"
 #include "philox.h"
+#include "pooling.h"
 #include "processor.h"
 #include "winograd.h"
 #endif
