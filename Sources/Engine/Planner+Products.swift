@@ -41,14 +41,15 @@ extension Planner {
       forms[node.parameters[0]] = ParameterLayout.Form(layout: own, extents: extents)
     }
     let result = try kernel.layout(ODN_DST)
-    if let shape = try winogradShape(node, window, groups, images: [kernel.layout(ODN_SRC), result], weights: weights) {
+    if let own = try ownConvolution(
+      CK_FORWARD, node, window, groups, images: [kernel.layout(ODN_SRC), result], weights: weights, kernel)
+    {
       let source = try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))
       let arguments = ProductArguments(
         source: source, weights: parameterLocation(node.parameters[0]),
         bias: hasBias ? parameterLocation(node.parameters[1]) : nil, output: makeStored(node.outputs[0], result),
         relu: relu != 0)
-      return emit(
-        WinogradConvolution(CK_FORWARD, shape, arguments), [try kernel.layout(ODN_SRC), weights, result])
+      return emit(own(arguments), [try kernel.layout(ODN_SRC), weights, result])
     }
     var bindings = [
       (ODN_SRC, try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))),
@@ -82,11 +83,13 @@ extension Planner {
     let weights = try kernel.layout(ODN_WEIGHTS)
     let result = try kernel.layout(ODN_DIFF_SRC)
     let gradient = try kernel.layout(ODN_DIFF_DST)
-    if let shape = winogradShape(node, window, groups, images: [result, gradient], weights: own) {
+    if let ownKernel = ownConvolution(
+      CK_BACKWARD_DATA, node, window, groups, images: [result, gradient], weights: own, kernel)
+    {
       let arguments = ProductArguments(
         weights: parameterLocation(node.parameters[0]), diffResult: try fetch(node.inputs[0], as: gradient),
         output: make(node.outputs[0], result))
-      return emit(WinogradConvolution(CK_BACKWARD_DATA, shape, arguments), [result, own, gradient])
+      return emit(ownKernel(arguments), [result, own, gradient])
     }
     let bindings = [
       (ODN_DIFF_DST, try fetch(node.inputs[0], as: gradient)),
@@ -121,11 +124,13 @@ extension Planner {
     let weights = try kernel.layout(ODN_DIFF_WEIGHTS)
     let gradient = try kernel.layout(ODN_DIFF_DST)
     let place = gradientLocation(node.parameters[0])
-    if let shape = winogradShape(node, window, groups, images: [source, gradient], weights: own) {
+    if let ownKernel = ownConvolution(
+      CK_BACKWARD_WEIGHTS, node, window, groups, images: [source, gradient], weights: own, kernel)
+    {
       let arguments = ProductArguments(
         source: try fetch(node.inputs[0], as: source), diffResult: try fetch(node.inputs[1], as: gradient),
         diffBias: hasBias ? gradientLocation(node.parameters[1]) : nil, output: place)
-      return emit(WinogradConvolution(CK_BACKWARD_WEIGHTS, shape, arguments), [source, own, gradient])
+      return emit(ownKernel(arguments), [source, own, gradient])
     }
     let destination = weights == own ? place : temporary(bytes: weights.bytes)
     var bindings = [
@@ -137,28 +142,37 @@ extension Planner {
     if weights != own { try emitReorder(destination, weights, place, own) }
   }
 
-  /// The shape of a convolution that Winograd's algorithm takes over from the library's kernel: one for which it is
-  /// faster, and whose layouts, as the library would choose them, are those it works on.
-  private mutating func winogradShape(
-    _ node: Graph.Node, _ window: Window, _ groups: Int, images: [Layout], weights: Layout
-  ) -> ck_winograd? {
-    guard weights.text == WinogradConvolution.weightLayout,
-      images.allSatisfy({ $0.text == WinogradConvolution.imageLayout })
-    else { return nil }
-    let (input, output) =
-      switch node.operation {
-      case .convolutionBackwardData: (node.outputs[0], node.inputs[0])
-      case .convolutionBackwardWeights: (node.inputs[0], node.inputs[1])
+  /// Our own kernel for a pass of a convolution where it takes over from the library's, `kernel`: it is faster, and the
+  /// layouts as the library would choose them are those it works on.
+  private mutating func ownConvolution(
+    _ pass: ck_pass, _ node: Graph.Node, _ window: Window, _ groups: Int, images: [Layout], weights: Layout,
+    _ kernel: Kernel
+  ) -> ((ProductArguments) -> any OwnKernel)? {
+    guard images.allSatisfy({ $0.text == WinogradConvolution.imageLayout }) else { return nil }
+    let (x, y) =
+      switch pass {
+      case CK_BACKWARD_DATA: (node.outputs[0], node.inputs[0])
+      case CK_BACKWARD_WEIGHTS: (node.inputs[0], node.inputs[1])
       default: (node.inputs[0], node.outputs[0])
       }
-    guard
-      let shape = WinogradConvolution.shape(
-        input: graph[input].shape, output: graph[output].shape, window, groups: groups)
-    else { return nil }
-    let text =
-      "\(node.operation.kind) \(shape.batch)×\(shape.channels)×\(shape.height)×\(shape.width) "
-      + "to \(shape.filters)×\(shape.out_height)×\(shape.out_width) by \(shape.kernel)×\(shape.kernel)"
-    return usesOwn(text, isFaster: WinogradConvolution.isFaster(shape)) ? shape : nil
+    let (input, output) = (graph[x].shape, graph[y].shape)
+    func text(_ extents: some Sequence<Int>) -> String { extents.map(String.init).joined(separator: "×") }
+    let operation =
+      "\(node.operation.kind) \(text(input)) to \(text(output.dropFirst())) by \(text(window.kernel))"
+    if weights.text == WinogradConvolution.weightLayout,
+      let shape = WinogradConvolution.shape(input: input, output: output, window, groups: groups),
+      usesOwn(operation, isFaster: WinogradConvolution.isFaster(shape))
+    {
+      return { WinogradConvolution(pass, shape, $0) }
+    }
+    if weights.text == DepthwiseConvolution.weightLayout,
+      let shape = DepthwiseConvolution.shape(input: input, output: output, window, groups: groups),
+      usesOwn(
+        operation + ", depthwise", isFaster: DepthwiseConvolution.isFaster(pass, shape, libraryRank: kernel.rank))
+    {
+      return { DepthwiseConvolution(pass, shape, $0) }
+    }
+    return nil
   }
 
   private func ownLayout(_ parameter: Int) throws -> Layout {
