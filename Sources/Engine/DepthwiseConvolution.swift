@@ -51,14 +51,14 @@ extension DepthwiseConvolution {
       stride: Int32(stride))
   }
 
-  /// Whether it is faster than the library's kernel: that computes results of 3×3 as fast as memory allows, gradients of
-  /// the source never, and those of weights of images that are neither so small nor so large that its code gives up.
-  /// - Parameter libraryRank: of the library's kernel (`Kernel.rank`).
+  /// Whether it is faster than the library's kernel. That computes results of 3×3 as fast as memory allows; its gradient of
+  /// the source is slow unless images are tiny; for that of the weights it has no code of its own for 5×5 and tiny images
+  /// (`libraryRank`, see `Kernel.rank`), and is slow where rows are long.
   static func isFaster(_ pass: ck_pass, _ shape: ck_depthwise, libraryRank: Int) -> Bool {
     switch pass {
-    case CK_FORWARD: libraryRank > 0 || shape.kernel == 5
-    case CK_BACKWARD_DATA: true
-    default: libraryRank > 0 || shape.kernel == 5 || shape.width >= 48
+    case CK_FORWARD: libraryRank > 0 || (shape.kernel == 5 && ck_effective_instruction_set() == CK_AVX512)
+    case CK_BACKWARD_DATA: libraryRank > 0 || shape.width > 2
+    default: libraryRank > 0 || shape.width >= 48
     }
   }
 }

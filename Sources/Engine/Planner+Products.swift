@@ -83,13 +83,12 @@ extension Planner {
     let weights = try kernel.layout(ODN_WEIGHTS)
     let result = try kernel.layout(ODN_DIFF_SRC)
     let gradient = try kernel.layout(ODN_DIFF_DST)
-    if let ownKernel = ownConvolution(
-      CK_BACKWARD_DATA, node, window, groups, images: [result, gradient], weights: own, kernel)
-    {
+    let images = kernel.rank == 0 ? [result, gradient] : [dx, dy]
+    if let ownKernel = ownConvolution(CK_BACKWARD_DATA, node, window, groups, images: images, weights: own, kernel) {
       let arguments = ProductArguments(
-        weights: parameterLocation(node.parameters[0]), diffResult: try fetch(node.inputs[0], as: gradient),
-        output: make(node.outputs[0], result))
-      return emit(ownKernel(arguments), [result, own, gradient])
+        weights: parameterLocation(node.parameters[0]), diffResult: try fetch(node.inputs[0], as: images[1]),
+        output: make(node.outputs[0], images[0]))
+      return emit(ownKernel(arguments), [images[0], own, images[1]])
     }
     let bindings = [
       (ODN_DIFF_DST, try fetch(node.inputs[0], as: gradient)),
@@ -124,13 +123,12 @@ extension Planner {
     let weights = try kernel.layout(ODN_DIFF_WEIGHTS)
     let gradient = try kernel.layout(ODN_DIFF_DST)
     let place = gradientLocation(node.parameters[0])
-    if let ownKernel = ownConvolution(
-      CK_BACKWARD_WEIGHTS, node, window, groups, images: [source, gradient], weights: own, kernel)
-    {
+    let images = kernel.rank == 0 ? [source, gradient] : [x, dy]
+    if let ownKernel = ownConvolution(CK_BACKWARD_WEIGHTS, node, window, groups, images: images, weights: own, kernel) {
       let arguments = ProductArguments(
-        source: try fetch(node.inputs[0], as: source), diffResult: try fetch(node.inputs[1], as: gradient),
+        source: try fetch(node.inputs[0], as: images[0]), diffResult: try fetch(node.inputs[1], as: images[1]),
         diffBias: hasBias ? gradientLocation(node.parameters[1]) : nil, output: place)
-      return emit(ownKernel(arguments), [source, own, gradient])
+      return emit(ownKernel(arguments), [images[0], own, images[1]])
     }
     let destination = weights == own ? place : temporary(bytes: weights.bytes)
     var bindings = [
@@ -143,12 +141,12 @@ extension Planner {
   }
 
   /// Our own kernel for a pass of a convolution where it takes over from the library's, `kernel`: it is faster, and the
-  /// layouts as the library would choose them are those it works on.
+  /// layouts are those it works on. They are the library's choice as long as it has generated code for them; where it has
+  /// not, it would reorder to what its matrix products take, and the layouts are those in which values lie.
   private mutating func ownConvolution(
     _ pass: ck_pass, _ node: Graph.Node, _ window: Window, _ groups: Int, images: [Layout], weights: Layout,
     _ kernel: Kernel
   ) -> ((ProductArguments) -> any OwnKernel)? {
-    guard images.allSatisfy({ $0.text == WinogradConvolution.imageLayout }) else { return nil }
     let (x, y) =
       switch pass {
       case CK_BACKWARD_DATA: (node.outputs[0], node.inputs[0])
@@ -159,6 +157,16 @@ extension Planner {
     func text(_ extents: some Sequence<Int>) -> String { extents.map(String.init).joined(separator: "×") }
     let operation =
       "\(node.operation.kind) \(text(input)) to \(text(output.dropFirst())) by \(text(window.kernel))"
+    let (source, result) = (images[0].text, images[1].text)
+    guard result == WinogradConvolution.imageLayout else { return nil }
+    if pass == CK_BACKWARD_WEIGHTS, source == "abcd",
+      let shape = FirstConvolution.shape(
+        input: input, output: output, window, groups: groups, weights: weights),
+      usesOwn(operation + ", few channels", isFaster: kernel.rank > 0)
+    {
+      return { FirstConvolution(shape, $0) }
+    }
+    guard source == WinogradConvolution.imageLayout else { return nil }
     if weights.text == WinogradConvolution.weightLayout,
       let shape = WinogradConvolution.shape(input: input, output: output, window, groups: groups),
       usesOwn(operation, isFaster: WinogradConvolution.isFaster(shape))

@@ -7,6 +7,7 @@
 #include "dispatch.h"
 #include "dropout.h"
 #include "environment.h"
+#include "first_convolution.h"
 #include "images.h"
 #include "inner_product.h"
 #include "loss.h"
