@@ -2,8 +2,8 @@
 
 // MARK: lines
 
-/// What a line of results is made of: rows of an image, each with a row of the filter. Result t takes elements `first` +
-/// t·step and the next ones, as many as the filter has taps.
+/// What a line of results is made of: rows of an image, each with a row of the filter. Result t takes elements `first`
+/// + t·step and the next ones, as many as the filter has taps.
 typedef struct {
   const float *rows[5], *filters[5];
   int count;
@@ -15,8 +15,8 @@ typedef struct {
   int relu;
 } CK_NAME(line);
 
-/// Results t ..< t + `count` of a line. Unless `inside`, some elements lie beside the image and are zeros. The bits of a
-/// result do not depend on how many there are.
+/// Results t ..< t + `count` of a line. Unless `inside`, some elements lie beside the image and are zeros. The bits of
+/// a result do not depend on how many there are.
 static CK_INLINE void CK_NAME(line_tile)(
     const CK_NAME(line) *l, long t, const int count, const int taps, const int step, const int inside) {
   vector sum[8];
@@ -63,8 +63,10 @@ static CK_INLINE void CK_NAME(fill_line)(const CK_NAME(line) *l, long count, con
 #undef CK_TILE
 }
 
-#define CK_FILL(taps, step) \
-  static void CK_NAME(fill_##taps##_##step)(const CK_NAME(line) *l, long count) { CK_NAME(fill_line)(l, count, taps, step); }
+#define CK_FILL(taps, step)                                                       \
+  static void CK_NAME(fill_##taps##_##step)(const CK_NAME(line) *l, long count) { \
+    CK_NAME(fill_line)(l, count, taps, step);                                     \
+  }
 CK_FILL(1, 1) CK_FILL(2, 1) CK_FILL(3, 1) CK_FILL(5, 1) CK_FILL(3, 2) CK_FILL(5, 2)
 #undef CK_FILL
 
@@ -78,8 +80,8 @@ static void CK_NAME(fill)(const CK_NAME(line) *l, long count, int taps, int step
 
 // MARK: results and gradients of the source
 
-/// One block of an image, correlated with `weights` [kernel, kernel, block]: the result, or with stride 1 and the filter
-/// turned the gradient of the source.
+/// One block of an image, correlated with `weights` [kernel, kernel, block]: the result, or with stride 1 and the
+/// filter turned the gradient of the source.
 static void CK_NAME(correlate)(
     const float *x, long height, long width, const float *weights, float *y, long out_height, long out_width, long top,
     long left, const vector *start, int relu, int kernel, int stride) {
@@ -111,8 +113,8 @@ static void CK_NAME(depthwise_forward)(void *context, int part) {
     for (long k = block * CK_WIDTH; job->bias && k < s->channels && k < (block + 1) * CK_WIDTH; ++k)
       start[k - block * CK_WIDTH] = job->bias[k];
     CK_NAME(correlate)
-    (x, s->height, s->width, weights, y, s->out_height, s->out_width, s->padding_top, s->padding_left, &start, job->relu,
-     s->kernel, s->stride);
+    (x, s->height, s->width, weights, y, s->out_height, s->out_width, s->padding_top, s->padding_left, &start,
+     job->relu, s->kernel, s->stride);
   }
 }
 
@@ -188,7 +190,7 @@ static CK_INLINE void CK_NAME(add_products)(
   }
 }
 
-/// The gradient of `count` rows of a block's filter from row `k`. Sums start anew after some images, so that they stay short.
+/// The gradient of `count` rows of a block's filter from row `k`. Sums start anew after some images, to stay short.
 static CK_INLINE void CK_NAME(filter_rows)(
     const ck_depthwise_job *job, long block, long k, const float *empty_row, const int count, const int kernel,
     const int stride) {

@@ -12,8 +12,8 @@ static void CK_NAME(pad_image)(const ck_first_convolution *s, const ck_first_wor
     }
 }
 
-/// Adds dy × x over rows oh ..< `last` of a result to the sums of `rows` rows of a filter, whose columns lie `column` floats
-/// apart in `out`; `vectors` blocks of filters side by side.
+/// Adds dy × x over rows oh ..< `last` of a result to the sums of `rows` rows of a filter, whose columns lie `column`
+/// floats apart in `out`; `vectors` blocks of filters side by side.
 static CK_INLINE void CK_NAME(add_rows)(
     const ck_first_convolution *s, const ck_first_work *w, const float *x, const float *dy, long dy_block, long oh,
     long last, float *out, long row, long column, long out_block, const int rows, const int kernel, const int vectors) {

@@ -89,7 +89,8 @@ typedef struct {
   long first, last;
 } CK_NAME(outputs);
 
-static CK_INLINE CK_NAME(outputs) CK_NAME(outputs_of)(long position, long padding, long kernel, long stride, long extent) {
+static CK_INLINE CK_NAME(outputs)
+    CK_NAME(outputs_of)(long position, long padding, long kernel, long stride, long extent) {
   const long before = position + padding - kernel, last = (position + padding) / stride;
   return (CK_NAME(outputs)){before < 0 ? 0 : before / stride + 1, last < extent ? last : extent - 1};
 }
@@ -131,7 +132,8 @@ static CK_INLINE void CK_NAME(gather_row_of_three)(
   long last = (s->width - begin) / 2;
   if (last > s->out_width - 1) last = s->out_width - 1;
   if (last < first) last = first;
-  for (long iw = 0; iw < begin + 2 * first && iw < s->width; ++iw) CK_NAME(gather)(s, places, dy, dx, 1, 1, rows, ih, iw);
+  for (long iw = 0; iw < begin + 2 * first && iw < s->width; ++iw)
+    CK_NAME(gather)(s, places, dy, dx, 1, 1, rows, ih, iw);
   float *to = dx + (ih * s->width + begin) * CK_WIDTH;
   for (long ow = first; ow < last; ++ow) {
     vector middle = {}, shared = {};

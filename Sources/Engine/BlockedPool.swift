@@ -26,10 +26,10 @@ struct BlockedPool: OwnKernel {
   var name: String { "own" }
   var scratchBytes: Int { 0 }
 
-  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutablePointer<Float>) {
-    let (from, to) = (place(input), place(output))
+  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutableRawPointer) {
+    let (from, to) = (floats(place(input)), mutableFloats(place(output)))
     // Memory of the arena that holds nothing but these bytes, forward to backward.
-    let bytes = places.map { UnsafeMutableRawPointer(place($0)).assumingMemoryBound(to: UInt8.self) }
+    let bytes = places.map { place($0).assumingMemoryBound(to: UInt8.self) }
     withUnsafePointer(to: shape) { shape in
       switch (kind, isBackward) {
       case (.max, false): ck_max_pool_forward(shape, from, to, bytes, team.run, team.parts)

@@ -19,15 +19,15 @@ struct DepthwiseConvolution: OwnKernel {
 
   var name: String { "own depthwise" }
 
-  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutablePointer<Float>) {
+  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutableRawPointer) {
     var job = ck_depthwise_job()
     job.shape = shape
-    job.source = arguments.source.map { UnsafePointer(place($0)) }
-    job.weights = arguments.weights.map { UnsafePointer(place($0)) }
-    job.bias = arguments.bias.map { UnsafePointer(place($0)) }
-    job.diff_result = arguments.diffResult.map { UnsafePointer(place($0)) }
-    job.diff_bias = arguments.diffBias.map(place)
-    job.output = place(arguments.output)
+    job.source = arguments.source.map { floats(place($0)) }
+    job.weights = arguments.weights.map { floats(place($0)) }
+    job.bias = arguments.bias.map { floats(place($0)) }
+    job.diff_result = arguments.diffResult.map { floats(place($0)) }
+    job.diff_bias = arguments.diffBias.map { mutableFloats(place($0)) }
+    job.output = mutableFloats(place(arguments.output))
     job.relu = arguments.relu ? 1 : 0
     job.scratch = scratch
     ck_depthwise_run(&job, pass, team.run, team.parts)
@@ -51,14 +51,14 @@ extension DepthwiseConvolution {
       stride: Int32(stride))
   }
 
-  /// Whether it is faster than the library's kernel. That computes results of 3×3 as fast as memory allows; its gradient of
-  /// the source is slow unless images are tiny; for that of the weights it has no code of its own for 5×5 and tiny images
+  /// Whether it is faster than the library's kernel. That computes results as fast as memory allows; its gradient of the
+  /// source is slow unless images are tiny; for that of the weights it has no code of its own for 5×5 and tiny images
   /// (`libraryRank`, see `Kernel.rank`), and is slow where rows are long.
   static func isFaster(_ pass: ck_pass, _ shape: ck_depthwise, libraryRank: Int) -> Bool {
     switch pass {
-    case CK_FORWARD: libraryRank > 0 || (shape.kernel == 5 && ck_effective_instruction_set() == CK_AVX512)
+    case CK_FORWARD: libraryRank > 0
     case CK_BACKWARD_DATA: libraryRank > 0 || shape.width > 2
-    default: libraryRank > 0 || shape.width >= 48
+    default: libraryRank > 0 || shape.out_width >= 48
     }
   }
 }

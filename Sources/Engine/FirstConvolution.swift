@@ -17,13 +17,13 @@ struct FirstConvolution: OwnKernel {
 
   var name: String { "own" }
 
-  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutablePointer<Float>) {
+  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutableRawPointer) {
     var job = ck_first_convolution_job()
     job.shape = shape
-    job.source = arguments.source.map { UnsafePointer(place($0)) }
-    job.diff_result = arguments.diffResult.map { UnsafePointer(place($0)) }
-    job.diff_weights = place(arguments.output)
-    job.diff_bias = arguments.diffBias.map(place)
+    job.source = arguments.source.map { floats(place($0)) }
+    job.diff_result = arguments.diffResult.map { floats(place($0)) }
+    job.diff_weights = mutableFloats(place(arguments.output))
+    job.diff_bias = arguments.diffBias.map { mutableFloats(place($0)) }
     job.scratch = scratch
     ck_first_convolution_weights(&job, team.run, team.parts)
   }
@@ -38,7 +38,7 @@ extension FirstConvolution {
     let (kernel, stride) = (window.kernel[0], window.stride[0])
     let layouts = ["Acdb\(ck_block())a"] + (input[1] == 1 ? ["Acbd\(ck_block())a"] : [])
     guard groups == 1, input[1] <= 4, kernel == 3 || kernel == 5, window.kernel == [kernel, kernel],
-      window.stride == [stride, stride], layouts.contains(weights.text)
+      window.stride == [stride, stride], layouts.contains(weights.order)
     else { return nil }
     return ck_first_convolution(
       batch: input[0], channels: input[1], height: input[2], width: input[3], filters: output[1],

@@ -52,13 +52,15 @@ extension Planner {
     func rank(_ layout: Layout) throws -> Int {
       try Kernel(odn_batch_norm_forward(ODN_TRAINING, layout.pointer, epsilon), "batch norm").rank
     }
-    let own = layout(value)
+    let own = try operand(value)
     let extents = graph[value].shape
-    guard try [4, 8].contains(where: { own == (try .channelBlocks(extents, of: $0)) }), try rank(own) > 0 else {
+    guard try [4, 8].contains(where: { own == (try .channelBlocks(extents, of: $0).of(own.element)) }),
+      try rank(own) > 0
+    else {
       return own
     }
     for channels in [16, 8] {
-      let wider = try Layout.channelBlocks(extents, of: channels)
+      let wider = try Layout.channelBlocks(extents, of: channels).of(own.element)
       if try rank(wider) == 0 { return wider }
     }
     return own
@@ -71,7 +73,7 @@ extension Planner {
     try emit(
       kernel,
       [
-        (ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_DST, make(node.outputs[0], source)),
+        (ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_DST, try store(node.outputs[0], source)),
         (ODN_MEAN, make(node.outputs[1], channels)), (ODN_VARIANCE, make(node.outputs[2], channels)),
         (ODN_SCALE, parameterLocation(node.parameters[0])), (ODN_SHIFT, parameterLocation(node.parameters[1])),
       ], [source])
@@ -84,7 +86,7 @@ extension Planner {
     try emit(
       kernel,
       [
-        (ODN_SRC, input), (ODN_DST, make(node.outputs[0], source, inPlaceOf: input)),
+        (ODN_SRC, input), (ODN_DST, try store(node.outputs[0], source, inPlaceOf: input)),
         (ODN_SCALE, parameterLocation(node.parameters[0])), (ODN_SHIFT, parameterLocation(node.parameters[1])),
         (ODN_MEAN, parameterLocation(node.parameters[2])), (ODN_VARIANCE, parameterLocation(node.parameters[3])),
       ], [source])
@@ -99,7 +101,8 @@ extension Planner {
       [
         (ODN_SRC, try fetch(node.inputs[0], as: x)), (ODN_MEAN, location(node.inputs[1])),
         (ODN_VARIANCE, location(node.inputs[2])), (ODN_DIFF_DST, dy),
-        (ODN_DIFF_SRC, make(node.outputs[0], x, inPlaceOf: dy)), (ODN_SCALE, parameterLocation(node.parameters[0])),
+        (ODN_DIFF_SRC, try store(node.outputs[0], x, inPlaceOf: dy)),
+        (ODN_SCALE, parameterLocation(node.parameters[0])),
         (ODN_SHIFT, parameterLocation(node.parameters[1])),
         (ODN_DIFF_SCALE, gradientLocation(node.parameters[0])), (ODN_DIFF_SHIFT, gradientLocation(node.parameters[1])),
       ], [x])
@@ -120,21 +123,21 @@ extension Planner {
 
   private mutating func addRelu(_ node: Graph.Node, _ rectifier: odn_rectifier) throws {
     if isFused(node) { return }
-    let source = layout(node.inputs[0])
-    let input = location(node.inputs[0])
+    let source = try operand(node.inputs[0])
+    let input = try fetch(node.inputs[0], as: source)
     let kernel = try Kernel(odn_relu_forward(mode, rectifier, source.pointer), "ReLU")
-    try emit(kernel, [(ODN_SRC, input), (ODN_DST, make(node.outputs[0], source, inPlaceOf: input))], [source])
+    try emit(kernel, [(ODN_SRC, input), (ODN_DST, try store(node.outputs[0], source, inPlaceOf: input))], [source])
   }
 
   private mutating func addReluBackward(_ node: Graph.Node, _ rectifier: odn_rectifier) throws {
-    let y = layout(node.inputs[0])
+    let y = try operand(node.inputs[0])
     let dy = try fetch(node.inputs[1], as: y)
     let kernel = try Kernel(odn_relu_backward(rectifier, y.pointer, y.pointer), "ReLU backward")
     try emit(
       kernel,
       [
-        (ODN_DST, location(node.inputs[0])), (ODN_DIFF_DST, dy),
-        (ODN_DIFF_SRC, make(node.outputs[0], y, inPlaceOf: dy)),
+        (ODN_DST, try fetch(node.inputs[0], as: y)), (ODN_DIFF_DST, dy),
+        (ODN_DIFF_SRC, try store(node.outputs[0], y, inPlaceOf: dy)),
       ],
       [y])
   }
@@ -146,16 +149,17 @@ extension Planner {
     let source = try fetch(node.inputs[0], as: plain)
     emit(
       .dropout(
-        source: source, destination: make(node.outputs[0], plain, inPlaceOf: source), samples: shape[0],
+        source: source, destination: try store(node.outputs[0], plain, inPlaceOf: source), samples: shape[0],
         features: shape[1...].reduce(1, *), layer: node.name, probability: probability), plain.text)
   }
 
   private mutating func addSum(_ node: Graph.Node) throws {
-    let first = layout(node.inputs[0])
-    let a = location(node.inputs[0])
+    let first = try operand(node.inputs[0])
+    let a = try fetch(node.inputs[0], as: first)
     let b = try fetch(node.inputs[1], as: first)
     let kernel = try Kernel(odn_add(first.pointer, first.pointer, first.pointer), "add")
-    try emit(kernel, [(ODN_SRC, a), (ODN_SRC_1, b), (ODN_DST, make(node.outputs[0], first, inPlaceOf: a))], [first])
+    try emit(
+      kernel, [(ODN_SRC, a), (ODN_SRC_1, b), (ODN_DST, try store(node.outputs[0], first, inPlaceOf: a))], [first])
   }
 
   // MARK: loss

@@ -9,7 +9,7 @@ extension Planner {
   }
 
   mutating func addPool(_ node: Graph.Node, _ kind: BlockedPool.Kind, _ window: Window) throws {
-    let source = layout(node.inputs[0])
+    let source = try operand(node.inputs[0])
     if let shape = try ownPool(kind, input: node.inputs[0], output: node.outputs[0], source, window) {
       let result = try Layout.channelBlocks(graph[node.outputs[0]].shape, of: Int(ck_block()))
       let output = make(node.outputs[0], result)
@@ -19,11 +19,11 @@ extension Planner {
         BlockedPool(kind, shape, isBackward: false, places: places, input: location(node.inputs[0]), output: output),
         [source, result])
     }
-    let any = try Layout.any(graph[node.outputs[0]].shape)
+    let any = try anyOperand(node.outputs[0])
     var geometry = odn_window(window)
     let kernel = try Kernel(odn_pool_forward(mode, kind.library, source.pointer, any.pointer, &geometry), "pool")
     let result = try kernel.layout(ODN_DST)
-    var bindings = [(ODN_SRC, location(node.inputs[0])), (ODN_DST, make(node.outputs[0], result))]
+    var bindings = [(ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_DST, try store(node.outputs[0], result))]
     if node.outputs.count > 1 {
       let workspace = try kernel.layout(ODN_WORKSPACE)
       let place = make(node.outputs[1], workspace)
@@ -34,8 +34,8 @@ extension Planner {
 
   mutating func addPoolBackward(_ node: Graph.Node, _ kind: BlockedPool.Kind, _ window: Window) throws {
     // dy has the layout of the forward result, dx that of the forward input.
-    let dy = layoutOfOrigin(node.inputs[0])
-    let dx = layoutOfOrigin(node.outputs[0])
+    let dy = try operandOfOrigin(node.inputs[0])
+    let dx = try operandOfOrigin(node.outputs[0])
     if let shape = try ownPool(kind, input: node.outputs[0], output: node.inputs[0], dx, window) {
       let gradient = try fetch(node.inputs[0], as: dy)
       let places = kind == .max ? location(node.inputs[1]) : nil
@@ -46,7 +46,7 @@ extension Planner {
     }
     var geometry = odn_window(window)
     let kernel = try Kernel(odn_pool_backward(kind.library, dx.pointer, dy.pointer, &geometry), "pool backward")
-    var bindings = [(ODN_DIFF_DST, try fetch(node.inputs[0], as: dy)), (ODN_DIFF_SRC, make(node.outputs[0], dx))]
+    var bindings = [(ODN_DIFF_DST, try fetch(node.inputs[0], as: dy)), (ODN_DIFF_SRC, try store(node.outputs[0], dx))]
     if node.inputs.count > 1, try kernel.layout(ODN_WORKSPACE).bytes > 0 {
       bindings.append((ODN_WORKSPACE, location(node.inputs[1])))
     }
@@ -58,7 +58,9 @@ extension Planner {
     _ kind: BlockedPool.Kind, input: Graph.ValueID, output: Graph.ValueID, _ source: Layout, _ window: Window
   ) throws -> ck_pool? {
     let extents = graph[input].shape
-    guard try source == .channelBlocks(extents, of: Int(ck_block())), BlockedPool.canDo(kind, window) else {
+    guard precision == .float32, try source == .channelBlocks(extents, of: Int(ck_block())),
+      BlockedPool.canDo(kind, window)
+    else {
       return nil
     }
     func text(_ extents: [Int]) -> String { extents.map(String.init).joined(separator: "×") }

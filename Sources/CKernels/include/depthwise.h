@@ -1,11 +1,12 @@
-// Depthwise convolutions: each channel has a filter of its own, 3×3 or 5×5 with stride 1 or 2, forward and both backward passes.
+// Depthwise convolutions: each channel has a filter of its own, 3×3 or 5×5 with stride 1 or 2; forward and both backward
+// passes.
 #ifndef CK_DEPTHWISE_H
 #define CK_DEPTHWISE_H
 #include "pass.h"
 
 /// A convolution as its forward pass sees it. Images are [batch, blocks of channels, height, width, block], weights
-/// [blocks of channels, kernel, kernel, block]; the last block may be padded with zeros and is then padded with zeros in
-/// every result.
+/// [blocks of channels, kernel, kernel, block]; the last block may be padded with zeros and is then padded with zeros
+/// in every result.
 typedef struct {
   long batch, channels, height, width, out_height, out_width;
   /// Above and to the left, less than the kernel; what lies below and to the right follows from the extents.

@@ -4,8 +4,8 @@
 #include "pass.h"
 
 /// A convolution as its forward pass sees it, of 3×3 or 5×5 and any stride. Sources are row-major [batch, channels,
-/// height, width], results [batch, blocks of filters, height, width, block], weights [blocks of filters, kernel, kernel,
-/// channels, block].
+/// height, width], results [batch, blocks of filters, height, width, block], weights [blocks of filters, kernel,
+/// kernel, channels, block].
 typedef struct {
   long batch, channels, height, width, filters, out_height, out_width;
   /// Above and to the left; what lies below and to the right follows from the extents.

@@ -1,6 +1,6 @@
 // Max and average pooling over images in blocks of channels, forward and backward.
 //
-// Images are [batch, blocks of channels, height, width, block] with zeros in what pads the last block, which stay zeros.
+// Images are [batch, blocks of channels, height, width, block] with zeros in what pads the last block, which stay so.
 #ifndef CK_POOLING_H
 #define CK_POOLING_H
 #include "pass.h"
