@@ -9,9 +9,12 @@ import Testing
 @Suite(.serialized) struct ParityTests {
   /// Batches that keep the growth of rounding low: with 64 samples PyTorch's own 32-bit run of `cnn` misses the limits.
   static let cases = [
-    ParityCase(model: .mlp, batchSize: 64, shards: 2),
-    ParityCase(model: .cnn, batchSize: 256, shards: 4),
-    ParityCase(model: .resnet18CIFAR, batchSize: 32, shards: 2),
+    ParityCase(.mlp, batchSize: 64, shards: 2),
+    ParityCase(.lenet5, batchSize: 256, shards: 4),
+    ParityCase(.cnn, batchSize: 256, shards: 4),
+    ParityCase(.resnet18CIFAR, batchSize: 32, shards: 2),
+    ParityCase(.resnet20CIFAR, batchSize: 32, shards: 2, images: .init(channels: 3, height: 32, width: 32)),
+    ParityCase(.resnet18, batchSize: 32, shards: 2, images: .init(channels: 3, height: 32, width: 32)),
   ]
 
   /// Against numbers that PyTorch left in the repository.
