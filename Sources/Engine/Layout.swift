@@ -70,11 +70,16 @@ package final class Layout: @unchecked Sendable, Equatable {  // The C++ value b
 }
 
 extension Layout {
-  /// Copies a tensor from one layout into another; for set-up and files, not for steps.
+  /// Copies a tensor from one layout into another, on the calling thread alone; for set-up and files, not for steps.
   static func reorder(
     from source: Layout, _ sourceMemory: UnsafeMutableRawPointer, to destination: Layout,
     _ destinationMemory: UnsafeMutableRawPointer
   ) throws {
+    // A thread that is no worker would get a team of all cores for each small tensor, whose threads wait for each other
+    // in loops: beside other busy ranks that took ten times as long as the copies.
+    let team = odn_threads()
+    odn_set_threads(1)
+    defer { odn_set_threads(team) }
     let kernel = try Kernel(odn_reorder(source.pointer, destination.pointer), "reordering a tensor")
     try kernel.build()
     try kernel.bind(ODN_SRC, to: sourceMemory)
