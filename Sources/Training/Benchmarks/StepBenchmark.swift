@@ -130,20 +130,18 @@ public struct StepBenchmark: Sendable {
     peak: Double
   ) -> Report {
     let (recipe, resources) = (trainer.recipe, trainer.resources)
-    func share(_ phase: StepTimes.Phase) -> Double { Double(times[phase]) / 1e6 / Double(steps) }
+    func time(_ phase: StepTimes.Phase) -> Double { Double(times[phase]) / 1e6 / Double(steps) }
     var milliseconds = Dictionary(layers.map { ($0.operation, $0.milliseconds) }, uniquingKeysWith: +)
-    milliseconds["all-reduce"] = share(.communication)
-    milliseconds["update"] = share(.update)
+    milliseconds["all-reduce"] = time(.communication)
+    milliseconds["update"] = time(.update)
     let summaries = trainer.network.traced(batchSize: 1).layers()
-    let multiplyAdds = Dictionary(summaries.map { ($0.name, $0.multiplyAdds) }, uniquingKeysWith: { a, _ in a })
-    let rated: Set = ["convolution", "grouped convolution", "inner product", "backward data", "backward weights"]
-    let batch = Double(resources.placement.shards(of: world.rank).count) / Double(resources.shards)
+    let share = Double(resources.placement.shards(of: world.rank).count) / Double(resources.shards)
+    let rates = OperationRates(
+      trainer.network.traced(batchSize: 1),
+      samples: Double(recipe.batchSize) * share / Double(max(resources.workers, 1)))
     let layers = layers.map { layer in
       var layer = layer
-      if rated.contains(layer.operation), let count = multiplyAdds[layer.layer], count > 0 {
-        let samples = Double(recipe.batchSize) * batch / Double(max(resources.workers, 1))
-        layer.gflops = 2 * Double(count) * samples / (layer.milliseconds * 1e6)
-      }
+      layer.gflops = rates.gflops(layer.operation, layer.layer, milliseconds: layer.milliseconds)
       return layer
     }
     let forward = summaries.reduce(0) { $0 + $1.multiplyAdds }
