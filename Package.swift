@@ -74,7 +74,9 @@ let package = Package(
     // How fast the data path is.
     .executableTarget(name: "data-speed", dependencies: ["Datasets"], path: "Benchmarks/data-speed"),
     // How far Winograd's convolutions are from exact ones.
-    .executableTarget(name: "winograd-error", dependencies: ["CKernels"], path: "Benchmarks/winograd-error"),
+    .executableTarget(
+      name: "winograd-error", dependencies: ["CKernels", "Engine", "Models", "Networks"],
+      path: "Benchmarks/winograd-error"),
     .testTarget(
       name: "NetworksTests", dependencies: ["Networks", "Models", "Determinism", "TensorFiles"],
       exclude: ["References"]),
