@@ -122,7 +122,7 @@ import Testing
     try #require(job.exitCode == 0, "\(job.transcript)")
     let data = try Data(contentsOf: directory.url.appendingPathComponent("step.json"))
     let all = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-    for key in ["samples_per_second_best", "samples_per_second_median", "gflops", "share_of_peak"] {
+    for key in ["samples_per_second_best", "samples_per_second_median", "gflops", "share_of_peak", "start_seconds"] {
       let value = try #require(all[key] as? Double, "\(key)")
       #expect(value > 0, "\(key)")
     }

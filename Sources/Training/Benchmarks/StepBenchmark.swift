@@ -35,6 +35,8 @@ public struct StepBenchmark: Sendable {
     public var shards: Int
     public var threadsPerShard: Int
     public var steps: Int
+    /// From the first line of the benchmark until a step could begin: plan, generated code, memory, start values.
+    public var startSeconds: Double
     public var stepMillisecondsBest: Double
     public var stepMillisecondsMedian: Double
     public var samplesPerSecondBest: Double
@@ -65,6 +67,7 @@ public struct StepBenchmark: Sendable {
 
   /// Collective. Equal reports on all ranks but for times, which are each rank's own.
   public func run(_ world: Communicator) throws -> Report {
+    let begin = DispatchTime.now().uptimeNanoseconds
     var recipe = recipe
     recipe.dataset = .synthetic
     recipe.synthetic = SyntheticImages(
@@ -90,6 +93,7 @@ public struct StepBenchmark: Sendable {
     }
     let trainer = try Trainer(world: world, recipe: recipe, resources: resources, data: data, executor: executor)
     try trainer.start()
+    let startSeconds = Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
 
     let batches = try RepeatedBatch(try trainer.makeReader())
     let threads = resources.workers * resources.threadsPerShard
@@ -111,7 +115,7 @@ public struct StepBenchmark: Sendable {
     peak = max(peak, try peakRate())
     let layers = try profile(trainer, batches)
     peak = max(peak, try peakRate())
-    return report(trainer, world, Statistics(milliseconds), times, layers, peak: peak)
+    return report(trainer, world, startSeconds, Statistics(milliseconds), times, layers, peak: peak)
   }
 
   /// Steps after the timed ones, because to look at the clock around every operation costs a little.
@@ -126,7 +130,8 @@ public struct StepBenchmark: Sendable {
   }
 
   private func report(
-    _ trainer: Trainer, _ world: Communicator, _ step: Statistics, _ times: StepTimes, _ layers: [Report.Layer],
+    _ trainer: Trainer, _ world: Communicator, _ startSeconds: Double, _ step: Statistics, _ times: StepTimes,
+    _ layers: [Report.Layer],
     peak: Double
   ) -> Report {
     let (recipe, resources) = (trainer.recipe, trainer.resources)
@@ -151,7 +156,7 @@ public struct StepBenchmark: Sendable {
     return Report(
       model: trainer.network.name, input: input.description, classes: classes, batchSize: recipe.batchSize,
       ranks: world.size, shards: resources.shards, threadsPerShard: resources.threadsPerShard, steps: steps,
-      stepMillisecondsBest: step.least, stepMillisecondsMedian: step.median,
+      startSeconds: startSeconds, stepMillisecondsBest: step.least, stepMillisecondsMedian: step.median,
       samplesPerSecondBest: Double(recipe.batchSize) / step.least * 1e3,
       samplesPerSecondMedian: Double(recipe.batchSize) / step.median * 1e3, milliseconds: milliseconds,
       layers: layers.sorted { $0.milliseconds > $1.milliseconds }, gflops: rate / 1e9, peakGflops: peak / 1e9,
