@@ -13,11 +13,16 @@ struct ParityCase: Sendable, CustomTestStringConvertible {
   let shards: Int
   /// Synthetic images of this shape; nil for the first images of Fashion-MNIST.
   var images: ImageShape?
-  var steps = 20
+  let learningRate: Double
+  let steps: Int
   var seed: UInt64 = 7
 
-  init(_ model: ModelName, batchSize: Int, shards: Int, images: ImageShape? = nil) {
+  init(
+    _ model: ModelName, batchSize: Int, shards: Int, images: ImageShape? = nil, learningRate: Double = 0.01,
+    steps: Int = 20
+  ) {
     (self.model, self.batchSize, self.shards, self.images) = (model, batchSize, shards, images)
+    (self.learningRate, self.steps) = (learningRate, steps)
   }
 
   var testDescription: String { model.rawValue }
@@ -36,28 +41,35 @@ struct ParityCase: Sendable, CustomTestStringConvertible {
     return try SyntheticImages(shape: images, trainCount: sampleCount, testCount: 1).dataset()
   }
 
-  /// How a parameter starts: as the models define it, but for those that keep the growth of rounding low, so that
+  /// Where a parameter starts: as the models define it, but for those that keep the growth of rounding low, so that
   /// agreement after twenty steps says something.
-  func initializer(of parameter: Parameter) -> Initializer {
+  func start(of parameter: Parameter) -> [Float] {
+    let isScale = parameter.role == .normalizationScale
     switch model {
     case .cnn where parameter.isWeight:
       // PyTorch's own start, with smaller gradients than He's.
-      .fanInUniform(fan: parameter.shape.dropFirst().reduce(1, *))
-    case _ where lastNormalization.map(parameter.name.hasSuffix) ?? false:
+      return Initializer.fanInUniform(fan: parameter.shape.dropFirst().reduce(1, *))
+        .values(count: parameter.count, seed: seed, name: parameter.name)
+    case .resnet18CIFAR, .resnet20CIFAR, .resnet18:
+      guard isScale && parameter.name.hasSuffix(".bn2.weight") else { break }
       // Residual blocks begin as the identity (Goyal et al. 2017, section 5.1). Without that, float32 and float64 part
       // within ten steps, in PyTorch too.
-      .zeros
-    default: parameter.initializer
+      return [Float](repeating: 0, count: parameter.count)
+    case .resnet34, .resnet50, .resnext50, .densenet121, .mobilenetV1, .mobilenetV2, .shufflenetV2:
+      // Normalised values lie where few ReLUs change sides, which in a deep network is what rounding grows by; residual
+      // blocks begin near the identity.
+      if endsResidualBlock(parameter.name) { return [Float](repeating: isScale ? 0.1 : 0, count: parameter.count) }
+      if isScale { return [Float](repeating: 0.25, count: parameter.count) }
+      if parameter.role == .normalizationShift { return [Float](repeating: 1, count: parameter.count) }
+    default: break
     }
+    return parameter.initializer.values(count: parameter.count, seed: seed, name: parameter.name)
   }
 
-  /// The end of the names of the scales in the last normalisations of residual blocks.
-  private var lastNormalization: String? {
-    switch model {
-    case .resnet18CIFAR, .resnet20CIFAR, .resnet18, .resnet34: ".bn2.weight"
-    case .resnet50, .resnext50: ".bn3.weight"
-    default: nil
-    }
+  /// Whether a tensor is scale or shift of a residual block's last normalisation.
+  private func endsResidualBlock(_ name: String) -> Bool {
+    let last = model == .resnet34 ? ".bn2." : [.resnet50, .resnext50].contains(model) ? ".bn3." : "none"
+    return name.hasSuffix(last + "weight") || name.hasSuffix(last + "bias")
   }
 }
 
@@ -88,7 +100,7 @@ struct ParityInputs {
     let parameters = network.traced(batchSize: 1).parameters
     let start = Dictionary(
       uniqueKeysWithValues: parameters.map {
-        ($0.name, example.initializer(of: $0).values(count: $0.count, seed: example.seed, name: $0.name))
+        ($0.name, example.start(of: $0))
       })
     self.start = start
     let tensors = parameters.map { TensorSource(name: $0.name, shape: $0.shape, values: start[$0.name] ?? []) }
@@ -129,7 +141,8 @@ struct TrainedModel {
       [
         product("swift-dp-train"), "train", "--model", example.model.rawValue, "--init", inputs.startFile, "--seed",
         "\(example.seed)", "--shards", "\(example.shards)", "--batch-size", "\(example.batchSize)", "--steps",
-        "\(example.steps)", "--learning-rate", "0.01", "--momentum", "0.9", "--no-nesterov", "--weight-decay", "5e-4",
+        "\(example.steps)", "--learning-rate", "\(example.learningRate)", "--momentum", "0.9", "--no-nesterov",
+        "--weight-decay", "5e-4",
         "--decay-all", "--schedule", "constant", "--warmup-epochs", "0", "--label-smoothing", "0", "--dropout", "0",
         "--log-every", "1", "--run-dir", directory,
       ] + example.dataOptions(directory: inputs.data), timeLimit: 600)
@@ -157,7 +170,8 @@ struct TrainedModel {
       [
         python, script.path, "--model", example.model.rawValue, "--dataset",
         example.images == nil ? "fashion-mnist" : "synthetic", "--data-dir", inputs.data, "--init", inputs.startFile,
-        "--order", inputs.order, "--steps", "\(example.steps)", "--weight-decay", "5e-4", "--dtype", dtype,
+        "--order", inputs.order, "--steps", "\(example.steps)", "--learning-rate", "\(example.learningRate)",
+        "--weight-decay", "5e-4", "--dtype", dtype,
         "--memory-format",
         memoryFormat, "--losses", losses, "--output", output,
       ], timeLimit: 1800)
