@@ -148,10 +148,13 @@ final class Measurement {
           output.withUnsafeMutableBufferPointer { output in
             scratch.withUnsafeMutableBufferPointer { scratch in
               var job = ck_winograd_job()
-              (job.shape, job.source, job.weights) = (geometry, source.baseAddress, weights.baseAddress)
-              (job.diff_result, job.output, job.scratch) = (
-                gradient.baseAddress, output.baseAddress, scratch.baseAddress
+              (job.shape, job.source, job.weights) = (
+                geometry, UnsafeRawPointer(source.baseAddress), weights.baseAddress
               )
+              (job.diff_result, job.output) = (
+                UnsafeRawPointer(gradient.baseAddress), UnsafeMutableRawPointer(output.baseAddress)
+              )
+              job.scratch = scratch.baseAddress
               ck_winograd_run(&job, pass, nil, 1)
             }
           }

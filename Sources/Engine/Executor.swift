@@ -22,6 +22,7 @@ public final class Executor {
     public var workers = 1
     public var threadsPerShard = 1
     public var kernelChoice = KernelChoice()
+    public var precision = Precision.float32
     /// Of dropout.
     public var seed: UInt64 = 0
 

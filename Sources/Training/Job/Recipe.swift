@@ -1,6 +1,7 @@
 import Collectives
 import Datasets
 import Determinism
+import Engine
 import Models
 import Optimizers
 
@@ -48,6 +49,8 @@ public struct Recipe: Sendable, Equatable {
 
   // The kernels.
   public var planSource = PlanSource.rules
+  /// What activations are stored as and multiplied in.
+  public var precision = Precision.float32
 
   // The sum of gradients.
   public var allReduce: AllReduceAlgorithm = .ring

@@ -20,7 +20,7 @@ struct RecipeOptions: ParsableArguments {
     try data.apply(to: &recipe)
     try batches.apply(to: &recipe)
     try optimizer.apply(to: &recipe)
-    kernels.apply(to: &recipe)
+    try kernels.apply(to: &recipe)
     try reduction.apply(to: &recipe)
     return recipe
   }
@@ -180,7 +180,15 @@ struct KernelOptions: ParsableArguments {
       """)
   var plan: String?
 
-  func apply(to recipe: inout Recipe) {
+  @Option(
+    help: """
+      float32, or bf16: activations and products in bfloat16, parameters and sums in float32 (default: float32). Without \
+      AVX512-BF16 it is emulated and slow.
+      """)
+  var precision: String?
+
+  func apply(to recipe: inout Recipe) throws {
     if let plan { recipe.planSource = PlanSource(plan) }
+    if let precision { recipe.precision = try known(precision, flag: "--precision") }
   }
 }
