@@ -3,7 +3,7 @@ import Models
 import TestSupport
 import Testing
 
-/// The same bits over hundreds of steps of real training, and of every model. It takes three quarters of an hour on two
+/// The same bits over hundreds of steps of real training, and of every model. It takes more than an hour on two
 /// cores, so it runs when asked for:
 ///
 ///     SWIFT_DP_TRAIN_LONG_TESTS=1 launch/test --filter LongEqualBitsTests
@@ -11,7 +11,7 @@ import Testing
   .serialized,
   .enabled(
     if: ProcessInfo.processInfo.environment["SWIFT_DP_TRAIN_LONG_TESTS"] == "1",
-    "takes three quarters of an hour; set SWIFT_DP_TRAIN_LONG_TESTS=1"))
+    "takes more than an hour; set SWIFT_DP_TRAIN_LONG_TESTS=1"))
 struct LongEqualBitsTests {
   static let everywhere = [1, 2, 3, 4].flatMap { [Launch.ranks($0), Launch.bound($0)] }
 
