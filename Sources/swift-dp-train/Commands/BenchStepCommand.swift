@@ -80,6 +80,7 @@ struct BenchStepCommand: JobCommand {
     facts.add(
       "ranks",
       "\(grouped(report.ranks)) · shards \(grouped(report.shards)) · threads per shard \(report.threadsPerShard)")
+    facts.add("start", "\(decimal(report.startSeconds, 2)) s: plan, code, memory and start values")
     facts.add(
       "step",
       "\(decimal(report.stepMillisecondsBest, 3)) ms best, \(decimal(report.stepMillisecondsMedian, 3)) ms median of \(grouped(report.steps))"
