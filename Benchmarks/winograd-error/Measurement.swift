@@ -4,18 +4,23 @@ import Foundation
 /// One shape's results in all passes, computed once.
 final class Measurement {
   let shape: ck_winograd
-  private lazy var source = NormalNumbers(seed: 1).values(
-    shape.batch * blocks(shape.channels) * shape.height * shape.width)
-  private lazy var weights = NormalNumbers(seed: 2).values(
+  fileprivate lazy var source = kept(
+    NormalNumbers(seed: 1).values(shape.batch * blocks(shape.channels) * shape.height * shape.width))
+  fileprivate lazy var weights = NormalNumbers(seed: 2).values(
     blocks(shape.filters) * blocks(shape.channels) * kernel * kernel)
-  private lazy var gradient = NormalNumbers(seed: 3).values(
-    shape.batch * blocks(shape.filters) * shape.out_height * shape.out_width)
+  fileprivate lazy var gradient = kept(
+    NormalNumbers(seed: 3).values(shape.batch * blocks(shape.filters) * shape.out_height * shape.out_width))
   private let block = Int(ck_block())
 
   init(_ shape: ck_winograd) {
     precondition(shape.channels % block == 0 && shape.filters % block == 0, "padding of blocks would have to be zero")
     self.shape = shape
   }
+
+  private var isBFloat16: Bool { shape.storage == CK_IN_BFLOAT16 }
+
+  /// What is left of numbers that are stored as the images are.
+  private func kept(_ values: [Float]) -> [Float] { isBFloat16 ? values.map(rounded) : values }
 
   private var kernel: Int { Int(shape.kernel) }
   private func blocks(_ channels: Int) -> Int { (channels + block - 1) / block * block }
@@ -24,7 +29,8 @@ final class Measurement {
     "\(kernel)×\(kernel), \(shape.batch)×\(shape.channels)×\(shape.height)×\(shape.width) → \(shape.filters)"
   }
 
-  /// Winograd's error and that of a direct sum, as text.
+  /// Winograd's error and that of a direct sum, as text. In bfloat16 the direct sum has rounded weights, and its result is
+  /// rounded where an image takes it.
   func errors(_ pass: ck_pass) -> String {
     let results = run(pass)
     var (winograd, direct, square) = (0.0, 0.0, 0.0)
@@ -32,9 +38,10 @@ final class Measurement {
     func add(_ result: Float, _ terms: ((Float, Float) -> Void) -> Void) {
       var (single, double) = (Float(0), 0.0)
       terms { a, b in
-        single += a * b
+        single += a * (isBFloat16 ? rounded(b) : b)
         double += Double(a) * Double(b)
       }
+      if isBFloat16 && pass != CK_BACKWARD_WEIGHTS { single = rounded(single) }
       winograd += pow(Double(result) - double, 2)
       direct += pow(Double(single) - double, 2)
       square += double * double
@@ -140,6 +147,7 @@ final class Measurement {
       case CK_BACKWARD_DATA: source.count
       default: weights.count
       }
+    if isBFloat16 { return runInBFloat16(pass, count) }
     var output = [Float](repeating: 0, count: count)
     var scratch = [Float](repeating: 0, count: ck_winograd_scratch(&geometry, pass, 1))
     source.withUnsafeBufferPointer { source in
@@ -163,6 +171,43 @@ final class Measurement {
     }
     return output
   }
+}
+
+extension Measurement {
+  fileprivate func runInBFloat16(_ pass: ck_pass, _ count: Int) -> [Float] {
+    var geometry = shape
+    func halves(_ values: [Float]) -> [UInt16] { values.map { UInt16($0.bitPattern >> 16) } }
+    let (images, gradients) = (halves(source), halves(gradient))
+    // Room for floats, of which images fill half.
+    var output = [Float](repeating: 0, count: count)
+    var scratch = [Float](repeating: 0, count: ck_winograd_scratch(&geometry, pass, 1))
+    images.withUnsafeBytes { images in
+      gradients.withUnsafeBytes { gradients in
+        weights.withUnsafeBufferPointer { weights in
+          output.withUnsafeMutableBytes { output in
+            scratch.withUnsafeMutableBufferPointer { scratch in
+              var job = ck_winograd_job()
+              (job.shape, job.source, job.weights) = (geometry, images.baseAddress, weights.baseAddress)
+              (job.diff_result, job.output) = (gradients.baseAddress, output.baseAddress)
+              job.scratch = scratch.baseAddress
+              ck_winograd_run(&job, pass, nil, 1)
+            }
+          }
+        }
+      }
+    }
+    if pass == CK_BACKWARD_WEIGHTS { return output }
+    return output.withUnsafeBytes { bytes in
+      bytes.bindMemory(to: UInt16.self).prefix(count).map { Float(bitPattern: UInt32($0) << 16) }
+    }
+  }
+}
+
+private func rounded(_ value: Float) -> Float {
+  var (half, result): (UInt16, Float) = (0, 0)
+  withUnsafePointer(to: value) { ck_round_to_bfloat16($0, &half, 1) }
+  ck_widen_bfloat16(&half, &result, 1)
+  return result
 }
 
 /// Marsaglia's polar method over a linear congruential generator: good enough for errors, and the same everywhere.

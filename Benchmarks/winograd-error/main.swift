@@ -3,6 +3,8 @@
 //
 //     swift run -c release winograd-error
 //
+// and with `--bf16` of those of images in bfloat16.
+//
 // Source, weights and gradients are normally distributed; an error is the L2 norm of the difference over that of the
 // result. A table in Markdown; a pass that the plan leaves to another kernel has no figures.
 
@@ -31,7 +33,9 @@ for run in runs {
   let network = run.model.network(input: input, classes: 10)
   let plan = try ExecutionPlan(Executor.Configuration(network: network, trainingBatchSizes: [run.batch]))
   for found in plan.winogradPasses {
-    let measurement = Measurement(found.shape)
+    var shape = found.shape
+    shape.storage = CommandLine.arguments.contains("--bf16") ? CK_IN_BFLOAT16 : CK_IN_FLOAT32
+    let measurement = Measurement(shape)
     let index =
       rows.firstIndex { $0.measurement.name == measurement.name }
       ?? {
