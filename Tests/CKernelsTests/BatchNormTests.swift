@@ -92,7 +92,9 @@ struct BatchNormCase {
 
   /// What leaves the definition by more than its bound, differs between numbers of parts, or is not zero in the padding.
   func mismatches(bound: Double = 1e-5) -> [String] {
-    let runs = [1, 2, 3].map(run)
+    let runs = [1, 2, 3].map { run(parts: $0) }
+    // Among the channels of a larger tensor, and with a gradient to add to.
+    let among = run(parts: 2, gap: 48, accumulates: true)
     var wrong: [String] = []
     for (name, values) in runs[0].sorted(by: { $0.key < $1.key }) {
       guard let expected = reference[name] else { continue }
@@ -107,6 +109,10 @@ struct BatchNormCase {
           wrong.append("\(name) has padding that is not zero: \(shape)")
         }
       }
+      let sum = name == "dx" ? zip(earlier, values).map(+) : values
+      if among[name]?.map(\.bitPattern) != sum.map(\.bitPattern) {
+        wrong.append("\(name) has other bits among other channels: \(shape)")
+      }
       if runs.contains(where: { $0[name]?.map(\.bitPattern) != values.map(\.bitPattern) }) {
         wrong.append("\(name) has other bits in other parts: \(shape)")
       }
@@ -114,20 +120,35 @@ struct BatchNormCase {
     return wrong
   }
 
-  private func run(parts: Int) -> [String: [Float]] {
+  /// Zeros in the padding, which stay so.
+  private var earlier: [Float] {
+    let used = Set(places)
+    return (0..<count).map { used.contains($0) ? Float($0 % 7) - 3 : 0 }
+  }
+
+  /// - Parameter gap: floats between the images of the source and of its gradients.
+  private func run(parts: Int, gap: Int = 0, accumulates: Bool = false) -> [String: [Float]] {
+    let image = count / shape.batch
+    let stride = gap == 0 ? 0 : image + gap
+    func spread(_ values: [Float]) -> [Float] {
+      (0..<shape.batch).flatMap {
+        values[($0 * image)..<(($0 + 1) * image)] + [Float](repeating: .nan, count: gap)
+      }
+    }
     func blocked(_ name: String) -> [Float] {
       var result = [Float](repeating: 0, count: count)
       for (value, place) in zip(inputs[name] ?? [], places) { result[place] = value }
       return result
     }
     let channels = shape.channels
-    let (x, residual, dy) = (blocked("x"), blocked("residual"), blocked("dy"))
+    let (x, residual, dy) = (spread(blocked("x")), blocked("residual"), blocked("dy"))
+    let before = spread(earlier)
     let (scale, shift) = (inputs["scale"] ?? [], inputs["shift"] ?? [])
     var y = [Float](repeating: .nan, count: count)
-    var (dx, dz) = (y, y)
+    var (dx, dz) = (spread(y), y)
     var mean = [Float](repeating: .nan, count: channels)
     var (variance, dscale, dshift) = (mean, mean, mean)
-    x.withUnsafeBufferPointer { x in
+    withUnsafeBuffers(x, before) { x, before in
       residual.withUnsafeBufferPointer { residual in
         scale.withUnsafeBufferPointer { scale in
           shift.withUnsafeBufferPointer { shift in
@@ -138,7 +159,7 @@ struct BatchNormCase {
                     shape: shape, source: x.baseAddress, residual: adds ? residual.baseAddress : nil,
                     scale: scale.baseAddress, shift: shift.baseAddress, mean: mean.baseAddress,
                     variance: variance.baseAddress, given: 0, relu: ceiling == nil ? 0 : 1,
-                    ceiling: ceiling ?? .infinity, result: y.baseAddress)
+                    ceiling: ceiling ?? .infinity, source_stride: stride, result: y.baseAddress)
                   ck_batch_norm_forward(&job, nil, Int32(parts))
                   dy.withUnsafeBufferPointer { dy in
                     dx.withUnsafeMutableBufferPointer { dx in
@@ -151,7 +172,9 @@ struct BatchNormCase {
                               diff_result: dy.baseAddress, scale: scale.baseAddress, shift: shift.baseAddress,
                               mean: UnsafePointer(mean.baseAddress), variance: UnsafePointer(variance.baseAddress),
                               relu: ceiling == nil ? 0 : 1, ceiling: ceiling ?? .infinity,
-                              diff_source: dx.baseAddress, diff_residual: writes ? dz.baseAddress : nil,
+                              earlier: accumulates ? before.baseAddress : nil, source_stride: stride,
+                              earlier_stride: stride, diff_source_stride: stride, diff_source: dx.baseAddress,
+                              diff_residual: writes ? dz.baseAddress : nil,
                               diff_scale: dscale.baseAddress, diff_shift: dshift.baseAddress)
                             ck_batch_norm_backward(&job, nil, Int32(parts))
                           }
@@ -166,6 +189,7 @@ struct BatchNormCase {
         }
       }
     }
+    dx = (0..<shape.batch).flatMap { dx[($0 * (image + gap))..<($0 * (image + gap) + image)] }
     var result = ["y": y, "mean": mean, "variance": variance, "dx": dx, "dscale": dscale, "dshift": dshift]
     if adds && ceiling != nil { result["dz"] = dz }
     return result
@@ -188,4 +212,10 @@ struct BatchNormCase {
     for line in wrong.prefix(20) { print(line) }
     #expect(wrong.isEmpty)
   }
+}
+
+private func withUnsafeBuffers(
+  _ a: [Float], _ b: [Float], _ body: (UnsafeBufferPointer<Float>, UnsafeBufferPointer<Float>) -> Void
+) {
+  a.withUnsafeBufferPointer { a in b.withUnsafeBufferPointer { b in body(a, b) } }
 }

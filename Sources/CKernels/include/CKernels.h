@@ -6,6 +6,7 @@
 #include "dispatch.h"
 #include "dropout.h"
 #include "environment.h"
+#include "gather_channels.h"
 #include "images.h"
 #include "inner_product.h"
 #include "loss.h"

@@ -22,6 +22,8 @@ typedef struct {
   float *mean, *variance;
   int given, relu;
   float ceiling;
+  /// Floats from one image of the source to the next, where it is the first channels of a larger tensor; else 0.
+  long source_stride;
   /// May be `source` or `residual`.
   float *result;
 } ck_batch_norm_forward_job;
@@ -35,7 +37,11 @@ typedef struct {
   const float *scale, *shift, *mean, *variance;
   int relu;
   float ceiling;
-  /// May be `diff_result`.
+  /// Unless NULL, what is added to the source's gradient.
+  const float *earlier;
+  /// Floats from one image to the next, where these are the first channels of a larger tensor; else 0.
+  long source_stride, earlier_stride, diff_source_stride;
+  /// May be `diff_result` or `earlier`.
   float *diff_source;
   /// NULL without a residual; may be `diff_result`.
   float *diff_residual;
