@@ -21,19 +21,24 @@ package struct Planner {
   /// Offsets of parameters are known only once all forms are, so a first program is planned in two passes.
   private(set) var layouts: [Graph.ValueID: Layout] = [:]
   private(set) var locations: [Graph.ValueID: Plan.Location] = [:]
-  private var storages: [ArenaPacking.Storage] = []
-  private let lastReader: [Graph.ValueID: Int]
+  private(set) var storages: [ArenaPacking.Storage] = []
+  let lastReader: [Graph.ValueID: Int]
   /// By a value, the result of the ReLU that its kernel applies at once.
   private let fusedRelu: [Graph.ValueID: Graph.ValueID]
-  private var node = 0
+  private(set) var node = 0
+  /// By a value that will lie in the memory of a larger one, as its first channels, which one.
+  let prefixes: [Graph.ValueID: Prefix]
+  /// By a value that lies so, the channels of the larger one.
+  var imageChannels: [Graph.ValueID: Int] = [:]
 
   /// The plan of a training graph (`Graph.training`) or of an inference graph (`Graph.inference`).
   /// - Parameter kept: values whose memory nothing may reuse, so that they can be read after a run.
   package static func plan(
     _ graph: Graph, parameterLayout: ParameterLayout, choice: KernelChoice = KernelChoice(),
-    keeping kept: [Graph.ValueID] = []
+    recomputation: Recomputation = .none, keeping kept: [Graph.ValueID] = []
   ) throws -> Plan {
-    var planner = Planner(graph: graph, parameterLayout: parameterLayout, choice: choice, keeping: kept)
+    var planner = Planner(
+      graph: graph, parameterLayout: parameterLayout, choice: choice, recomputation: recomputation, keeping: kept)
     try planner.run()
     for value in kept { planner.plan.kept[value] = (planner.location(value), planner.layout(value)) }
     return planner.plan
@@ -50,9 +55,11 @@ package struct Planner {
   }
 
   private init(
-    graph: Graph, parameterLayout: ParameterLayout?, choice: KernelChoice, keeping kept: [Graph.ValueID] = []
+    graph: Graph, parameterLayout: ParameterLayout?, choice: KernelChoice, recomputation: Recomputation = .none,
+    keeping kept: [Graph.ValueID] = []
   ) {
-    let graph = choice.policy == .library ? graph : graph.fused(keeping: kept)
+    let fused = choice.policy == .library ? graph : graph.fused(keeping: kept).gatheringChannels(keeping: kept)
+    let graph = fused.recomputing(recomputation)
     self.graph = graph
     self.choice = choice
     self.parameterLayout = parameterLayout
@@ -66,6 +73,7 @@ package struct Planner {
     for value in kept { lastReader[value] = graph.nodes.count }
     self.lastReader = lastReader
     fusedRelu = Self.reluFusions(graph, keeping: kept)
+    prefixes = Self.prefixes(graph, keeping: kept)
   }
 
   private static func reluFusions(_ graph: Graph, keeping kept: [Graph.ValueID]) -> [Graph.ValueID: Graph.ValueID] {
@@ -190,6 +198,12 @@ package struct Planner {
     }
     layouts[value] = layout
     locations[value] = location
+  }
+
+  /// Memory that all values of a chain share, kept from the current node until the last reader of any.
+  mutating func makeShared(bytes: Int, until last: Int) -> Plan.Location {
+    storages.append(ArenaPacking.Storage(bytes: bytes, first: node, last: last))
+    return .arena(storage: storages.count - 1)
   }
 
   /// Where a value lies in the layout wanted: as it is, or reordered into temporary memory.

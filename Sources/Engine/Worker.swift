@@ -27,7 +27,9 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
     var plans: Plans = []
     for batch in training {
       let graph = network.traced(batchSize: batch).training(labelSmoothing: configuration.labelSmoothing)
-      plans.append((batch, true, try Planner.plan(graph, parameterLayout: layout, choice: configuration.kernelChoice)))
+      let plan = try Planner.plan(
+        graph, parameterLayout: layout, choice: configuration.kernelChoice, recomputation: configuration.recomputation)
+      plans.append((batch, true, plan))
     }
     for batch in evaluation {
       let graph = network.traced(batchSize: batch).inference()

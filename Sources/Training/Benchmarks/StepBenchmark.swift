@@ -35,6 +35,8 @@ public struct StepBenchmark: Sendable {
     public var shards: Int
     public var threadsPerShard: Int
     public var steps: Int
+    /// Activations and kernels' scratch memory of one worker.
+    public var arenaBytes: Int
     public var stepMillisecondsBest: Double
     public var stepMillisecondsMedian: Double
     public var samplesPerSecondBest: Double
@@ -153,6 +155,7 @@ public struct StepBenchmark: Sendable {
     return Report(
       model: trainer.network.name, input: input.description, classes: classes, batchSize: recipe.batchSize,
       ranks: world.size, shards: resources.shards, threadsPerShard: resources.threadsPerShard, steps: steps,
+      arenaBytes: trainer.executor.arenaBytes,
       stepMillisecondsBest: step.least, stepMillisecondsMedian: step.median,
       samplesPerSecondBest: Double(recipe.batchSize) / step.least * 1e3,
       samplesPerSecondMedian: Double(recipe.batchSize) / step.median * 1e3, milliseconds: milliseconds,

@@ -27,7 +27,8 @@ extension Recipe {
       ("warmup-epochs", warmupEpochs.map { "\($0)" }),
       ("milestones", milestones.isEmpty ? nil : milestones.map(\.description).joined(separator: ",")),
       ("step-factor", "\(stepFactor)"), ("polynomial-power", "\(polynomialPower)"),
-      ("final-learning-rate", "\(finalLearningRate)"), ("plan", "\(planSource)"), ("all-reduce", allReduce.rawValue),
+      ("final-learning-rate", "\(finalLearningRate)"), ("plan", "\(planSource)"),
+      ("recompute", recomputation.rawValue), ("all-reduce", allReduce.rawValue),
       ("bucket-size", ByteCount(bucketBytes).text),
     ]
   }

@@ -2,6 +2,7 @@ import Collectives
 import Datasets
 import Determinism
 import Models
+import Networks
 import Optimizers
 
 /// Everything that decides which numbers a run computes, and nothing that does not (no paths, ranks or hosts).
@@ -48,6 +49,8 @@ public struct Recipe: Sendable, Equatable {
 
   // The kernels.
   public var planSource = PlanSource.rules
+  /// Changes memory and time, and no bit: the one setting that may be another when a run goes on.
+  public var recomputation = Recomputation.none
 
   // The sum of gradients.
   public var allReduce: AllReduceAlgorithm = .ring

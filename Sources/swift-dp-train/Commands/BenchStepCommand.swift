@@ -51,7 +51,7 @@ struct BenchStepCommand: JobCommand {
     var recipe = Recipe()
     recipe.model = try known(model, flag: "--model")
     try batches.apply(to: &recipe)
-    kernels.apply(to: &recipe)
+    try kernels.apply(to: &recipe)
     try reduction.apply(to: &recipe)
     try check(steps > 0, "--steps \(steps)", "give at least 1")
     let classes = classes ?? recipe.model.usualClasses
@@ -78,6 +78,7 @@ struct BenchStepCommand: JobCommand {
       "samples",
       "\(grouped(Int(report.samplesPerSecondBest))) a second best, \(grouped(Int(report.samplesPerSecondMedian))) median"
     )
+    facts.add("arena", "\(size(report.arenaBytes)) of each worker")
     facts.add(
       "rate",
       "\(decimal(report.gflops, 1)) GFLOP/s, \(percent(report.shareOfPeak)) of the peak of \(decimal(report.peakGflops, 1))"

@@ -20,7 +20,7 @@ struct RecipeOptions: ParsableArguments {
     try data.apply(to: &recipe)
     try batches.apply(to: &recipe)
     try optimizer.apply(to: &recipe)
-    kernels.apply(to: &recipe)
+    try kernels.apply(to: &recipe)
     try reduction.apply(to: &recipe)
     return recipe
   }
@@ -179,8 +179,15 @@ struct KernelOptions: ParsableArguments {
       (default: rules).
       """)
   var plan: String?
+  @Option(
+    help: """
+      Which activations are computed again in the backward pass to save memory: none, selective (what costs little) or \
+      full (as much as helps; up to a third more time). Changes no bit (default: none).
+      """)
+  var recompute: String?
 
-  func apply(to recipe: inout Recipe) {
+  func apply(to recipe: inout Recipe) throws {
     if let plan { recipe.planSource = PlanSource(plan) }
+    if let recompute { recipe.recomputation = try known(recompute, flag: "--recompute") }
   }
 }
