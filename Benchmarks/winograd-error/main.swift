@@ -71,7 +71,7 @@ func measure(_ shape: Shape, _ numbers: inout NormalNumbers) -> [Sample] {
   let padding = r / 2
   var geometry = ck_winograd(
     batch: n, channels: c, height: e, width: e, filters: k, out_height: e, out_width: e, padding_top: padding,
-    padding_left: padding, kernel: Int32(r))
+    padding_left: padding, kernel: Int32(r), storage: CK_IN_FLOAT32)
   let block = Int(ck_block())
   func image(_ image: Int, _ channel: Int, _ row: Int, _ column: Int, _ channels: Int) -> Int {
     (((image * (channels / block) + channel / block) * e + row) * e + column) * block + channel % block
@@ -92,8 +92,11 @@ func measure(_ shape: Shape, _ numbers: inout NormalNumbers) -> [Sample] {
           output.withUnsafeMutableBufferPointer { output in
             scratch.withUnsafeMutableBufferPointer { scratch in
               var job = ck_winograd_job()
-              (job.shape, job.source, job.weights) = (geometry, x.baseAddress, w.baseAddress)
-              (job.diff_result, job.output, job.scratch) = (dy.baseAddress, output.baseAddress, scratch.baseAddress)
+              (job.shape, job.source, job.weights) = (geometry, UnsafeRawPointer(x.baseAddress), w.baseAddress)
+              (job.diff_result, job.output) = (
+                UnsafeRawPointer(dy.baseAddress), UnsafeMutableRawPointer(output.baseAddress)
+              )
+              job.scratch = scratch.baseAddress
               ck_winograd_run(&job, pass, nil, 1)
             }
           }

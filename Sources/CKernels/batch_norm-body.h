@@ -29,20 +29,20 @@ static CK_INLINE long CK_NAME(strided_start)(
   do {                                                                                    \
     long at = 0;                                                                          \
     for (; at + 4 <= (area); at += 4) {                                                   \
-      term(0, load((x) + at * CK_WIDTH));                                                 \
-      term(1, load((x) + (at + 1) * CK_WIDTH));                                           \
-      term(2, load((x) + (at + 2) * CK_WIDTH));                                           \
-      term(3, load((x) + (at + 3) * CK_WIDTH));                                           \
+      term(0, load_element((x) + at * CK_WIDTH));                                         \
+      term(1, load_element((x) + (at + 1) * CK_WIDTH));                                           \
+      term(2, load_element((x) + (at + 2) * CK_WIDTH));                                           \
+      term(3, load_element((x) + (at + 3) * CK_WIDTH));                                           \
     }                                                                                     \
-    for (; at < (area); ++at) term(0, load((x) + at * CK_WIDTH));                         \
+    for (; at < (area); ++at) term(0, load_element((x) + at * CK_WIDTH));                         \
   } while (0)
 
 /// Mean and biased variance of one block of channels.
 ///
 /// Some images' mean and squares about it are found while they are in cache, then merged: Chan, Golub, LeVeque, "Algorithms
 /// for computing the sample variance", 1983. So the source comes from memory once, and nothing cancels.
-static void CK_NAME(statistics)(const ck_batch_norm *shape, long blocks, const float *source, long stride, long block,
-                                vector *mean, vector *variance) {
+static void CK_NAME(statistics)(const ck_batch_norm *shape, long blocks, const ck_element *source, long stride,
+                                long block, vector *mean, vector *variance) {
   double means[CK_WIDTH] = {0}, squares[CK_WIDTH] = {0};
   const long together = images_together(shape);
   for (long image = 0; image < shape->batch; image += together) {
@@ -92,12 +92,12 @@ static CK_INLINE vector CK_NAME(at_most)(vector v, vector limit) {
 }
 
 static CK_INLINE void CK_NAME(apply)(
-    const float *x, const float *residual, float *y, long area, vector mean, vector factor, vector shift,
+    const ck_element *x, const ck_element *residual, ck_element *y, long area, vector mean, vector factor, vector shift,
     vector ceiling, const int adds, const int relu) {
   for (long i = 0; i < area * CK_WIDTH; i += CK_WIDTH) {
-    vector z = fma(load(x + i) - mean, factor, shift);
-    if (adds) z += load(residual + i);
-    store(y + i, relu ? CK_NAME(at_most)(positive(z), ceiling) : z);
+    vector z = fma(load_element(x + i) - mean, factor, shift);
+    if (adds) z += load_element(residual + i);
+    store_element(y + i, relu ? CK_NAME(at_most)(positive(z), ceiling) : z);
   }
 }
 
@@ -122,12 +122,14 @@ static void CK_NAME(norm_forward)(void *context, int part) {
     const vector shift = CK_NAME(channel_vector)(job->shift, shape->channels, block);
     for (long image = 0; image < shape->batch; ++image) {
       const long start = CK_NAME(block_start)(shape, blocks, block, image);
-      const float *x = job->source + CK_NAME(strided_start)(shape, blocks, block, image, job->source_stride);
-      float *y = job->result + start;
+      const ck_element *x =
+          (const ck_element *)job->source + CK_NAME(strided_start)(shape, blocks, block, image, job->source_stride);
+      const ck_element *residual = job->residual ? (const ck_element *)job->residual + start : 0;
+      ck_element *y = (ck_element *)job->result + start;
       if (job->residual && job->relu)
-        CK_NAME(apply)(x, job->residual + start, y, shape->area, mean, factor, shift, ceiling, 1, 1);
+        CK_NAME(apply)(x, residual, y, shape->area, mean, factor, shift, ceiling, 1, 1);
       else if (job->residual)
-        CK_NAME(apply)(x, job->residual + start, y, shape->area, mean, factor, shift, ceiling, 1, 0);
+        CK_NAME(apply)(x, residual, y, shape->area, mean, factor, shift, ceiling, 1, 0);
       else if (job->relu)
         CK_NAME(apply)(x, 0, y, shape->area, mean, factor, shift, ceiling, 0, 1);
       else
@@ -148,18 +150,19 @@ static CK_INLINE void CK_NAME(gradient_sums)(
   vector sum[4] = {}, product[4] = {};
   for (long image = first; image < last; ++image) {
     const long start = CK_NAME(block_start)(&job->shape, blocks, block, image);
-    const float *x = job->source + CK_NAME(strided_start)(&job->shape, blocks, block, image, job->source_stride);
-    const float *dy = job->diff_result + start;
-    const float *y = masking == CK_BY_RESULT ? job->result + start : 0;
-    float *diff_residual = masking == CK_BY_RESULT ? job->diff_residual + start : 0;
+    const ck_element *x = (const ck_element *)job->source +
+                          CK_NAME(strided_start)(&job->shape, blocks, block, image, job->source_stride);
+    const ck_element *dy = (const ck_element *)job->diff_result + start;
+    const ck_element *y = masking == CK_BY_RESULT ? (const ck_element *)job->result + start : 0;
+    ck_element *diff_residual = masking == CK_BY_RESULT ? (ck_element *)job->diff_residual + start : 0;
 #define CK_TERM(k, v)                                                                                      \
   do {                                                                                                     \
     const long place = (at + k) * CK_WIDTH;                                                                \
     const vector d = (v) - mean;                                                                           \
-    vector dz = load(dy + place);                                                                          \
-    if (masking == CK_BY_RESULT) dz = CK_NAME(where_open)(load(y + place), ceiling, dz);                   \
+    vector dz = load_element(dy + place);                                                                  \
+    if (masking == CK_BY_RESULT) dz = CK_NAME(where_open)(load_element(y + place), ceiling, dz);           \
     if (masking == CK_BY_SOURCE) dz = CK_NAME(where_open)(fma(d, factor, shift), ceiling, dz);             \
-    if (masking == CK_BY_RESULT) store(diff_residual + place, dz);                                         \
+    if (masking == CK_BY_RESULT) store_element(diff_residual + place, dz);                                 \
     sum[k] += dz;                                                                                          \
     product[k] = fma(dz, d, product[k]);                                                                   \
   } while (0)
@@ -175,14 +178,14 @@ static CK_INLINE void CK_NAME(gradient_sums)(
 }
 
 static CK_INLINE void CK_NAME(source_gradient)(
-    const float *x, const float *dy, const float *earlier, float *dx, long area, vector mean, vector factor,
-    vector shift, vector slope, vector offset, vector ceiling, const int masking) {
+    const ck_element *x, const ck_element *dy, const ck_element *earlier, ck_element *dx, long area, vector mean,
+    vector factor, vector shift, vector slope, vector offset, vector ceiling, const int masking) {
   for (long i = 0; i < area * CK_WIDTH; i += CK_WIDTH) {
-    const vector d = load(x + i) - mean;
-    vector dz = load(dy + i);
+    const vector d = load_element(x + i) - mean;
+    vector dz = load_element(dy + i);
     if (masking == CK_BY_SOURCE) dz = CK_NAME(where_open)(fma(d, factor, shift), ceiling, dz);
     const vector own = fma(dz, factor, fma(d, slope, offset));
-    store(dx + i, earlier ? load(earlier + i) + own : own);
+    store_element(dx + i, earlier ? load_element(earlier + i) + own : own);
   }
 }
 
@@ -225,19 +228,24 @@ static void CK_NAME(norm_backward)(void *context, int part) {
     // What pads the last block keeps its zeros: there factor, sums and so slope and offset are zero.
     for (long image = 0; image < shape->batch; ++image) {
       const long start = CK_NAME(block_start)(shape, blocks, block, image);
-      const float *x = job->source + CK_NAME(strided_start)(shape, blocks, block, image, job->source_stride);
-      const float *earlier =
-          job->earlier ? job->earlier + CK_NAME(strided_start)(shape, blocks, block, image, job->earlier_stride) : 0;
-      float *dx = job->diff_source + CK_NAME(strided_start)(shape, blocks, block, image, job->diff_source_stride);
+      const ck_element *x =
+          (const ck_element *)job->source + CK_NAME(strided_start)(shape, blocks, block, image, job->source_stride);
+      const ck_element *dy =
+          (const ck_element *)(job->diff_residual ? job->diff_residual : job->diff_result) + start;
+      const ck_element *earlier = job->earlier ? (const ck_element *)job->earlier + CK_NAME(strided_start)(
+                                                     shape, blocks, block, image, job->earlier_stride)
+                                               : 0;
+      ck_element *dx = (ck_element *)job->diff_source +
+                       CK_NAME(strided_start)(shape, blocks, block, image, job->diff_source_stride);
       if (job->diff_residual)
         CK_NAME(source_gradient)
-        (x, job->diff_residual + start, earlier, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_UNMASKED);
+        (x, dy, earlier, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_UNMASKED);
       else if (job->relu)
         CK_NAME(source_gradient)
-        (x, job->diff_result + start, earlier, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_BY_SOURCE);
+        (x, dy, earlier, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_BY_SOURCE);
       else
         CK_NAME(source_gradient)
-        (x, job->diff_result + start, earlier, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_UNMASKED);
+        (x, dy, earlier, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_UNMASKED);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "element.h"
 #include "variants.h"
 
 typedef struct {
@@ -29,12 +30,27 @@ static void run(ck_phase phase, ck_norm_work *work, ck_team team) {
     for (int part = 0; part < work->parts; ++part) phase(work, part);
 }
 
-void ck_batch_norm_forward(const ck_batch_norm_forward_job *job, ck_team team, int parts) {
+void CK_FOR_ELEMENT(ck_batch_norm_forward)(const ck_batch_norm_forward_job *job, ck_team team, int parts) {
   ck_norm_work work = {.forward = job, .parts = parts};
   run(CK_EFFECTIVE(norm_forward), &work, team);
 }
 
-void ck_batch_norm_backward(const ck_batch_norm_backward_job *job, ck_team team, int parts) {
+void CK_FOR_ELEMENT(ck_batch_norm_backward)(const ck_batch_norm_backward_job *job, ck_team team, int parts) {
   ck_norm_work work = {.backward = job, .parts = parts};
   run(CK_EFFECTIVE(norm_backward), &work, team);
 }
+
+#if !CK_BFLOAT16
+void ck_batch_norm_forward_bfloat16(const ck_batch_norm_forward_job *job, ck_team team, int parts);
+void ck_batch_norm_backward_bfloat16(const ck_batch_norm_backward_job *job, ck_team team, int parts);
+
+void ck_batch_norm_forward(const ck_batch_norm_forward_job *job, ck_team team, int parts) {
+  (job->shape.storage == CK_IN_BFLOAT16 ? ck_batch_norm_forward_bfloat16 : ck_batch_norm_forward_float32)(
+      job, team, parts);
+}
+
+void ck_batch_norm_backward(const ck_batch_norm_backward_job *job, ck_team team, int parts) {
+  (job->shape.storage == CK_IN_BFLOAT16 ? ck_batch_norm_backward_bfloat16 : ck_batch_norm_backward_float32)(
+      job, team, parts);
+}
+#endif

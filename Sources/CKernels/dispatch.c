@@ -34,3 +34,16 @@ void ck_limit_instruction_set(ck_instruction_set highest) {
 }
 
 int ck_block(void) { return ck_effective_instruction_set() == CK_AVX512 ? 16 : 8; }
+
+static atomic_int forgoes_dots = 0;
+
+int ck_has_dots(void) {
+#if defined(__x86_64__)
+  return ck_effective_instruction_set() == CK_AVX512 && !atomic_load_explicit(&forgoes_dots, memory_order_relaxed) &&
+         __builtin_cpu_supports("avx512bf16");
+#else
+  return 0;
+#endif
+}
+
+void ck_forgo_dots(void) { atomic_store_explicit(&forgoes_dots, 1, memory_order_relaxed); }

@@ -3,7 +3,7 @@
 /// What one block of a source gives to one block of the result.
 typedef struct {
   /// The block's first image, and from there to the next image.
-  const float *start;
+  const ck_element *start;
   long stride;
   /// The source's lane of each lane of the result, and whether that lane comes from here.
   CK_NAME(mask) lanes, taken;
@@ -22,20 +22,20 @@ static CK_INLINE vector CK_NAME(permuted)(vector v, CK_NAME(mask) lanes) {
 }
 
 static CK_INLINE void CK_NAME(gather_block)(
-    const CK_NAME(gather_term) *terms, const int count, long image, long area, float *y) {
-  const float *x[CK_WIDTH];
+    const CK_NAME(gather_term) *terms, const int count, long image, long area, ck_element *y) {
+  const ck_element *x[CK_WIDTH];
   for (int t = 0; t < count; ++t) x[t] = terms[t].start + image * terms[t].stride;
   for (long i = 0; i < area * CK_WIDTH; i += CK_WIDTH) {
     CK_NAME(mask) sum = {};
     for (int t = 0; t < count; ++t)
-      sum |= (CK_NAME(mask))CK_NAME(permuted)(load(x[t] + i), terms[t].lanes) & terms[t].taken;
-    store(y + i, (vector)sum);
+      sum |= (CK_NAME(mask))CK_NAME(permuted)(load_element(x[t] + i), terms[t].lanes) & terms[t].taken;
+    store_element(y + i, (vector)sum);
   }
 }
 
 /// What makes up the result's block, block by block of the sources.
 static int CK_NAME(gather_terms)(const ck_gather_channels_job *job, long block, CK_NAME(gather_term) *terms) {
-  const float *starts[CK_WIDTH];
+  const ck_element *starts[CK_WIDTH];
   int count = 0;
   for (int k = 0; k < CK_WIDTH; ++k) {
     const long channel = block * CK_WIDTH + k;
@@ -43,7 +43,7 @@ static int CK_NAME(gather_terms)(const ck_gather_channels_job *job, long block, 
     if (from < 0) continue;
     int source = 0;
     for (; from >= job->source_channels[source]; ++source) from -= job->source_channels[source];
-    const float *start = job->sources[source] + from / CK_WIDTH * job->area * CK_WIDTH;
+    const ck_element *start = (const ck_element *)job->sources[source] + from / CK_WIDTH * job->area * CK_WIDTH;
     int t = 0;
     while (t < count && starts[t] != start) ++t;
     if (t == count) {
@@ -67,7 +67,7 @@ static void CK_NAME(gather_channels)(void *context, int part) {
     CK_NAME(gather_term) terms[CK_WIDTH];
     const int count = CK_NAME(gather_terms)(job, block, terms);
     for (long image = 0; image < job->batch; ++image) {
-      float *y = job->result + (image * blocks + block) * job->area * CK_WIDTH;
+      ck_element *y = (ck_element *)job->result + (image * blocks + block) * job->area * CK_WIDTH;
       // Terms that are known in number stay in registers.
       switch (count) {
         case 1: CK_NAME(gather_block)(terms, 1, image, job->area, y); break;

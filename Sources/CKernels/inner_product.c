@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "element.h"
 #include "variants.h"
 
-/// A pass with its memory laid out. Strides and counts are of floats.
+/// A pass with its memory laid out. Strides count words of 32 bits: of floats, or of pairs of bfloat16 that follow each other
+/// in the sum.
 typedef struct {
   long samples, inputs, outputs, padded_inputs, input_blocks, output_blocks;
   /// Panels of two blocks of outputs.
@@ -13,8 +15,12 @@ typedef struct {
   long chunk, chunk_stride;
   /// Blocks of outputs that are summed over before the next chunk's turn (gradient of the source).
   long block_chunk;
-  const float *source, *weights, *bias, *diff_result;
-  float *output;
+  const ck_element *source, *diff_result;
+  const float *weights, *bias;
+  ck_element *output;
+  /// Where results are wanted as floats although sources are not; else NULL.
+  float *float_results;
+  float *weight_gradient;
   int relu, parts;
   float *own;
   long own_floats;
@@ -39,19 +45,27 @@ static ck_product_work lay_out(const ck_inner_product *shape, ck_pass pass, int 
   switch (pass) {
     case CK_FORWARD:
       w.chunk = chunk_of(w.padded_inputs, 512, width);
-      w.chunk_stride = w.chunk + 16;
+      w.chunk_stride = w.chunk / CK_PER_WORD + 16;
       w.own_floats = w.samples * w.chunk_stride + (w.panels + parts - 1) / parts * w.samples * 2 * width;
+      if (CK_PER_WORD == 2) w.own_floats += w.chunk * width;
       break;
-    case CK_BACKWARD_WEIGHTS:
+    case CK_BACKWARD_WEIGHTS: {
+      const long summed = (w.samples + CK_PER_WORD - 1) / CK_PER_WORD;
       w.chunk = chunk_of(w.padded_inputs, 512, width);
       w.chunk_stride = w.chunk + 16;
-      w.own_floats = w.samples * w.chunk_stride + w.panels * w.samples * 2 * width;
+      w.own_floats = summed * (w.chunk_stride + w.panels * 2 * width);
       break;
+    }
     case CK_BACKWARD_DATA: {
-      const long sample_panels = (w.samples + 2 * width - 1) / (2 * width);
+      const long sample_panels = (w.samples + 2 * width - 1) / (2 * width), words = w.output_blocks * width / CK_PER_WORD;
       w.chunk = chunk_of(w.padded_inputs, 192, width);
       w.block_chunk = 256 / width;
-      w.own_floats = sample_panels * 2 * width * (w.output_blocks * width + w.chunk);
+      w.own_floats = sample_panels * 2 * width * (words + w.chunk);
+      if (CK_PER_WORD == 2) {
+        // Packed weights, or a panel's rows.
+        const long weights = w.block_chunk * w.chunk * width / 2, rows = 2 * width * words;
+        w.own_floats += weights > rows ? weights : rows;
+      }
       break;
     }
   }
@@ -75,16 +89,17 @@ static ck_phase loop_of(ck_pass pass) {
 /// The gradient of the bias: a sum over the samples in their order.
 static void bias_gradient(const ck_inner_product_job *job) {
   const long outputs = job->shape.outputs;
+  const ck_element *gradient = job->diff_result;
   memset(job->diff_bias, 0, (unsigned long)outputs * sizeof(float));
   for (long n = 0; n < job->shape.samples; ++n)
-    for (long o = 0; o < outputs; ++o) job->diff_bias[o] += job->diff_result[n * outputs + o];
+    for (long o = 0; o < outputs; ++o) job->diff_bias[o] += ck_element_value(gradient[n * outputs + o]);
 }
 
-long ck_inner_product_scratch(const ck_inner_product *shape, ck_pass pass, int parts) {
+long CK_FOR_ELEMENT(ck_inner_product_scratch)(const ck_inner_product *shape, ck_pass pass, int parts) {
   return parts * lay_out(shape, pass, parts, ck_block()).own_floats;
 }
 
-void ck_inner_product_run(const ck_inner_product_job *job, ck_pass pass, ck_team team, int parts) {
+void CK_FOR_ELEMENT(ck_inner_product_run)(const ck_inner_product_job *job, ck_pass pass, ck_team team, int parts) {
   const ck_phase loop = loop_of(pass);
   ck_product_work w = lay_out(&job->shape, pass, parts, ck_block());
   w.source = job->source;
@@ -92,6 +107,8 @@ void ck_inner_product_run(const ck_inner_product_job *job, ck_pass pass, ck_team
   w.bias = job->bias;
   w.diff_result = job->diff_result;
   w.output = job->output;
+  w.float_results = CK_BFLOAT16 && job->shape.result_storage == CK_IN_FLOAT32 ? job->output : 0;
+  w.weight_gradient = job->output;
   w.relu = job->relu;
   w.own = job->scratch;
   if (team)
@@ -100,3 +117,18 @@ void ck_inner_product_run(const ck_inner_product_job *job, ck_pass pass, ck_team
     for (int part = 0; part < parts; ++part) loop(&w, part);
   if (pass == CK_BACKWARD_WEIGHTS && job->diff_bias) bias_gradient(job);
 }
+
+#if !CK_BFLOAT16
+long ck_inner_product_scratch_bfloat16(const ck_inner_product *shape, ck_pass pass, int parts);
+void ck_inner_product_run_bfloat16(const ck_inner_product_job *job, ck_pass pass, ck_team team, int parts);
+
+long ck_inner_product_scratch(const ck_inner_product *shape, ck_pass pass, int parts) {
+  return (shape->storage == CK_IN_BFLOAT16 ? ck_inner_product_scratch_bfloat16 : ck_inner_product_scratch_float32)(
+      shape, pass, parts);
+}
+
+void ck_inner_product_run(const ck_inner_product_job *job, ck_pass pass, ck_team team, int parts) {
+  (job->shape.storage == CK_IN_BFLOAT16 ? ck_inner_product_run_bfloat16 : ck_inner_product_run_float32)(
+      job, pass, team, parts);
+}
+#endif

@@ -1,5 +1,8 @@
 // Undoes what vectors-body.h defines.
 #undef vector
+#undef load_element
+#undef store_element
+#undef CK_MULTIPLY
 #undef load
 #undef store
 #undef splat
@@ -10,3 +13,4 @@
 #undef CK_WIDTH
 #undef CK_FUSED
 #undef CK_ROWS
+#undef CK_DOTS

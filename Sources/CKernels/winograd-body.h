@@ -3,6 +3,9 @@
 // Names of extents: e counts the 36 places of a transformed tile, c the channels that are summed over, k those of the
 // result, which lie side by side in vectors; t counts tiles. A panel is what one register tile is wide: two vectors of k.
 // Strides are padded by a vector so that the 36 places do not fall into the same cache set.
+//
+// Transformed tiles and weights are kept in words of 32 bits, which hold a float, or the bfloat16 of two numbers that
+// follow each other in the sum: two channels forward and for the gradient of the source, two tiles for that of the weights.
 
 // MARK: transforms of one line
 
@@ -86,34 +89,36 @@ static CK_INLINE void CK_NAME(result_line_transposed)(const vector *y, vector t[
 /// Vectors in memory, on cache lines of their own.
 #define CK_LOCAL vector __attribute__((aligned(64)))
 
-/// The first of the vectors of `extent` rows and columns from (top, left) of an image, and in `row_stride` how many floats
+/// The first of the vectors of `extent` rows and columns from (top, left) of an image, and in `row_stride` how many elements
 /// its rows lie apart: the image itself, or where the tile hangs over its edge a copy with zeros in `copy`.
-static CK_INLINE const float *CK_NAME(fetch)(
-    const float *image, long height, long width, long top, long left, const int extent, vector *copy,
+static CK_INLINE const ck_element *CK_NAME(fetch)(
+    const ck_element *image, long height, long width, long top, long left, const int extent, ck_element *copy,
     long *row_stride) {
   if (top >= 0 && left >= 0 && top + extent <= height && left + extent <= width) {
     *row_stride = width * CK_WIDTH;
     return image + (top * width + left) * CK_WIDTH;
   }
-  for (int i = 0; i < extent * extent; ++i) copy[i] = splat(0);
+  memset(copy, 0, (unsigned long)(extent * extent) * CK_WIDTH * sizeof(ck_element));
   const int first_row = top < 0 ? (int)-top : 0, last_row = (int)(height - top < extent ? height - top : extent);
   const int first = left < 0 ? (int)-left : 0, last = (int)(width - left < extent ? width - left : extent);
   for (int i = first_row; i < last_row; ++i)
     for (int j = first; j < last; ++j)
-      copy[i * extent + j] = load(image + ((top + i) * width + left + j) * CK_WIDTH);
+      memcpy(
+          copy + (i * extent + j) * CK_WIDTH, image + ((top + i) * width + left + j) * CK_WIDTH,
+          CK_WIDTH * sizeof(ck_element));
   *row_stride = extent * CK_WIDTH;
-  return (const float *)copy;
+  return copy;
 }
 
 /// Asks for the elements of tile t + 2 that tile t + 1 does not have: tiles are read along a row, and fetching from the
 /// third-level cache takes longer than transforming.
 static CK_INLINE void CK_NAME(prefetch)(
-    const ck_geometry *g, const float *images, long blocks, long block, long height, long width, long t, long top,
+    const ck_geometry *g, const ck_element *images, long blocks, long block, long height, long width, long t, long top,
     long left, const int extent, const int writes) {
   if (t + 2 >= g->tiles) return;
   const ck_tile at = ck_tile_at(g, t + 2);
   const long row = at.row * g->tile + top, column = at.column * g->tile + left + extent - g->tile;
-  const float *p = images + (((at.image * blocks + block) * height + row) * width + column) * CK_WIDTH;
+  const ck_element *p = images + (((at.image * blocks + block) * height + row) * width + column) * CK_WIDTH;
   for (int i = 0; i < extent; ++i)
     for (int j = 0; j < g->tile; ++j) {
       if (writes)
@@ -147,9 +152,18 @@ static CK_INLINE void CK_NAME(prefetch)(
   } while (0)
 
 /// A place of a transformed tile, and one of an image or a filter in vectors that lie side by side.
-#define CK_AT_ROW(i, j) load(from + (i) * row_stride + (j) * CK_WIDTH)
+#define CK_AT_ROW(i, j) load_element(from + (i) * row_stride + (j) * CK_WIDTH)
 #define CK_AT_PLACE(i, j) load(from + ((i) * 6 + (j)) * CK_WIDTH)
 #define CK_PUT_PLACE(i, j, v) store(to + ((i) * 6 + (j)) * place_stride, v)
+/// The first of two that share words waits for the second.
+#define CK_KEEP_PLACE(i, j, v) lower[(i) * 6 + (j)] = (v)
+#if CK_BFLOAT16
+#define CK_PUT_HALF_PLACE(i, j, v) store_element((ck_element *)(to + ((i) * 6 + (j)) * place_stride), v)
+#define CK_PUT_PAIR(i, j, v) CK_PUT_PLACE(i, j, CK_NAME(pair)(lower[(i) * 6 + (j)], v))
+#else
+#define CK_PUT_HALF_PLACE CK_PUT_PLACE
+#define CK_PUT_PAIR CK_PUT_PLACE
+#endif
 
 #define CK_SOURCE_LINE(in, out) CK_NAME(source_line)(in, out)
 #define CK_WEIGHT_LINE(in, out) CK_NAME(weight_line)(in, out, kernel)
@@ -157,43 +171,85 @@ static CK_INLINE void CK_NAME(prefetch)(
 #define CK_RESULT_LINE(in, out) CK_NAME(result_line)(in, out, tile)
 #define CK_RESULT_LINE_T(in, out) CK_NAME(result_line_transposed)(in, out, tile)
 
-/// One block of channels of tiles [first, last): writes place e of tile t at out + e·place_stride + t·tile_stride.
-static void CK_NAME(transform_source)(
-    const ck_geometry *g, const float *source, long block, long first, long last, float *out, long place_stride,
-    long tile_stride) {
-  for (long t = first; t < last; ++t) {
-    const ck_tile at = ck_tile_at(g, t);
-    const float *image = source + (at.image * g->source_blocks + block) * g->height * g->width * CK_WIDTH;
-    const long top = at.row * g->tile - g->padding_top, left = at.column * g->tile - g->padding_left;
-    CK_NAME(prefetch)
-    (g, source, g->source_blocks, block, g->height, g->width, t, -g->padding_top, -g->padding_left, 6, 0);
-    CK_LOCAL copy[36];
-    long row_stride;
-    const float *from = CK_NAME(fetch)(image, g->height, g->width, top, left, 6, copy, &row_stride);
-    float *to = out + (t - first) * tile_stride;
-    CK_BOTH_AXES(6, 6, CK_SOURCE_LINE, CK_AT_ROW, CK_PUT_PLACE);
+/// Calls `tile(t, to, put)` for the tiles [first, last), two for each word: place e of tile t goes to
+/// out + e·place_stride + t / CK_PER_WORD·tile_stride. Where a last word has but one tile the other is zero.
+#define CK_TILES_BY_WORD(tile)                                                                        \
+  for (long t = first; t < last; t += CK_PER_WORD) {                                                  \
+    float *to = out + (t - first) / CK_PER_WORD * tile_stride;                                        \
+    if (CK_PER_WORD == 1) {                                                                           \
+      tile(t, CK_PUT_PLACE);                                                                          \
+    } else {                                                                                          \
+      CK_LOCAL lower[36];                                                                             \
+      tile(t, CK_KEEP_PLACE);                                                                         \
+      if (t + 1 < last)                                                                               \
+        tile(t + 1, CK_PUT_PAIR);                                                                     \
+      else                                                                                            \
+        for (int e = 0; e < 36; ++e) CK_PUT_PAIR(0, e, splat(0));                                     \
+    }                                                                                                 \
   }
+
+/// One block of channels of tiles [first, last). Where the sum goes over the channels, a tile is a row of its own: place e of
+/// tile t goes to out + e·place_stride + t·tile_stride.
+static CK_INLINE void CK_NAME(transform_source_body)(
+    const ck_geometry *g, const ck_element *source, long block, long first, long last, float *out, long place_stride,
+    long tile_stride, const int sums_tiles) {
+#define CK_SOURCE_TILE(t, put)                                                                                   \
+  do {                                                                                                           \
+    const ck_tile at = ck_tile_at(g, t);                                                                         \
+    const ck_element *image = source + (at.image * g->source_blocks + block) * g->height * g->width * CK_WIDTH;  \
+    const long top = at.row * g->tile - g->padding_top, left = at.column * g->tile - g->padding_left;            \
+    CK_NAME(prefetch)                                                                                            \
+    (g, source, g->source_blocks, block, g->height, g->width, t, -g->padding_top, -g->padding_left, 6, 0);       \
+    ck_element copy[36 * CK_WIDTH] __attribute__((aligned(64)));                                                 \
+    long row_stride;                                                                                             \
+    const ck_element *from = CK_NAME(fetch)(image, g->height, g->width, top, left, 6, copy, &row_stride);        \
+    CK_BOTH_AXES(6, 6, CK_SOURCE_LINE, CK_AT_ROW, put);                                                          \
+  } while (0)
+  if (sums_tiles) {
+    CK_TILES_BY_WORD(CK_SOURCE_TILE)
+  } else {
+    for (long t = first; t < last; ++t) {
+      float *to = out + (t - first) * tile_stride;
+      CK_SOURCE_TILE(t, CK_PUT_HALF_PLACE);
+    }
+  }
+#undef CK_SOURCE_TILE
+}
+
+static void CK_NAME(transform_source)(
+    const ck_geometry *g, const ck_element *source, long block, long first, long last, float *out, long place_stride,
+    long tile_stride) {
+  CK_NAME(transform_source_body)(g, source, block, first, last, out, place_stride, tile_stride, 0);
+}
+
+static void CK_NAME(transform_source_to_sum)(
+    const ck_geometry *g, const ck_element *source, long block, long first, long last, float *out, long place_stride,
+    long tile_stride) {
+  CK_NAME(transform_source_body)(g, source, block, first, last, out, place_stride, tile_stride, 1);
 }
 
 static CK_INLINE void CK_NAME(transform_gradient_body)(
-    const ck_geometry *g, const float *gradient, long block, long first, long last, float *out, long place_stride,
+    const ck_geometry *g, const ck_element *gradient, long block, long first, long last, float *out, long place_stride,
     long tile_stride, const int tile) {
-  for (long t = first; t < last; ++t) {
-    const ck_tile at = ck_tile_at(g, t);
-    const float *image = gradient + (at.image * g->result_blocks + block) * g->out_height * g->out_width * CK_WIDTH;
-    CK_NAME(prefetch)(g, gradient, g->result_blocks, block, g->out_height, g->out_width, t, 0, 0, tile, 0);
-    CK_LOCAL copy[16];
-    long row_stride;
-    const float *from =
-        CK_NAME(fetch)(image, g->out_height, g->out_width, at.row * tile, at.column * tile, tile, copy, &row_stride);
-    float *to = out + (t - first) * tile_stride;
-    CK_BOTH_AXES(tile, 6, CK_RESULT_LINE_T, CK_AT_ROW, CK_PUT_PLACE);
-  }
+#define CK_GRADIENT_TILE(t, put)                                                                                   \
+  do {                                                                                                             \
+    const ck_tile at = ck_tile_at(g, t);                                                                           \
+    const ck_element *image =                                                                                      \
+        gradient + (at.image * g->result_blocks + block) * g->out_height * g->out_width * CK_WIDTH;                \
+    CK_NAME(prefetch)(g, gradient, g->result_blocks, block, g->out_height, g->out_width, t, 0, 0, tile, 0);        \
+    ck_element copy[16 * CK_WIDTH] __attribute__((aligned(64)));                                                   \
+    long row_stride;                                                                                               \
+    const ck_element *from =                                                                                       \
+        CK_NAME(fetch)(image, g->out_height, g->out_width, at.row * tile, at.column * tile, tile, copy, &row_stride); \
+    CK_BOTH_AXES(tile, 6, CK_RESULT_LINE_T, CK_AT_ROW, put);                                                       \
+  } while (0)
+  CK_TILES_BY_WORD(CK_GRADIENT_TILE)
+#undef CK_GRADIENT_TILE
 }
 
-/// As `transform_source` for one block of a result's gradient, whose tiles do not overlap.
+/// As `transform_source_to_sum` for one block of a result's gradient, whose tiles do not overlap.
 static void CK_NAME(transform_gradient)(
-    const ck_geometry *g, const float *gradient, long block, long first, long last, float *out, long place_stride,
+    const ck_geometry *g, const ck_element *gradient, long block, long first, long last, float *out, long place_stride,
     long tile_stride) {
   if (g->tile == 4)
     CK_NAME(transform_gradient_body)(g, gradient, block, first, last, out, place_stride, tile_stride, 4);
@@ -203,22 +259,22 @@ static void CK_NAME(transform_gradient)(
 
 static CK_INLINE void CK_NAME(transform_result_body)(
     const ck_geometry *g, const float *products, long block, long first, long last, long tile_stride,
-    const float *bias, int relu, float *result, const int tile) {
+    const float *bias, int relu, ck_element *result, const int tile) {
   const vector added = bias ? load(bias) : splat(0);
   for (long t = first; t < last; ++t) {
     const ck_tile at = ck_tile_at(g, t);
     CK_NAME(prefetch)(g, result, g->result_blocks, block, g->out_height, g->out_width, t, 0, 0, tile, 1);
     const float *from = products + (t - first) * tile_stride;
-    float *image = result + (at.image * g->result_blocks + block) * g->out_height * g->out_width * CK_WIDTH;
+    ck_element *image = result + (at.image * g->result_blocks + block) * g->out_height * g->out_width * CK_WIDTH;
     const long top = at.row * tile, left = at.column * tile;
-    float *to = image + (top * g->out_width + left) * CK_WIDTH;
+    ck_element *to = image + (top * g->out_width + left) * CK_WIDTH;
     const long row_stride = g->out_width * CK_WIDTH;
     const long rows = g->out_height - top, columns = g->out_width - left;
 #define CK_PUT_RESULT(i, j, v)                                          \
   do {                                                                  \
     const vector y = (v) + added;                                       \
     if (i < rows && j < columns)                                        \
-      store(to + (i) * row_stride + (j) * CK_WIDTH, relu ? positive(y) : y); \
+      store_element(to + (i) * row_stride + (j) * CK_WIDTH, relu ? positive(y) : y); \
   } while (0)
     CK_BOTH_AXES(6, tile, CK_RESULT_LINE, CK_AT_PLACE, CK_PUT_RESULT);
 #undef CK_PUT_RESULT
@@ -228,7 +284,7 @@ static CK_INLINE void CK_NAME(transform_result_body)(
 /// One block of the result from products that lie [tile][e][lane] with `tile_stride` between tiles.
 static void CK_NAME(transform_result)(
     const ck_geometry *g, const float *products, long block, long first, long last, long tile_stride,
-    const float *bias, int relu, float *result) {
+    const float *bias, int relu, ck_element *result) {
   if (g->tile == 4)
     CK_NAME(transform_result_body)(g, products, block, first, last, tile_stride, bias, relu, result, 4);
   else
@@ -236,18 +292,22 @@ static void CK_NAME(transform_result)(
 }
 
 /// Forward: one block of k (filters), some of c. Place e of the i-th channel goes to
-/// out + e·place_stride + i·channel_stride.
+/// out + e·place_stride + i / CK_PER_WORD·channel_stride.
 static CK_INLINE void CK_NAME(transform_weights_body)(
     const ck_geometry *g, const float *weights, long block, long first, long last, float *out, long place_stride,
     long channel_stride, const int kernel) {
   const int places = kernel * kernel;
+  CK_LOCAL lower[36];
   for (long c = first * CK_WIDTH; c < last * CK_WIDTH; ++c) {
     const float *from = weights + ((block * g->source_blocks + c / CK_WIDTH) * places * CK_WIDTH + c % CK_WIDTH) * CK_WIDTH;
-    float *to = out + (c - first * CK_WIDTH) * channel_stride;
+    float *to = out + (c - first * CK_WIDTH) / CK_PER_WORD * channel_stride;
     // A block of weights ahead, which is what comes after this one.
     for (int s = 0; s < places; ++s) __builtin_prefetch(from + (long)(places + s) * CK_WIDTH * CK_WIDTH);
 #define CK_AT_WEIGHT(i, j) load(from + (long)((i) * kernel + (j)) * CK_WIDTH * CK_WIDTH)
-    CK_BOTH_AXES(kernel, 6, CK_WEIGHT_LINE, CK_AT_WEIGHT, CK_PUT_PLACE);
+    if (CK_PER_WORD == 2 && c % 2 == 0)
+      CK_BOTH_AXES(kernel, 6, CK_WEIGHT_LINE, CK_AT_WEIGHT, CK_KEEP_PLACE);
+    else
+      CK_BOTH_AXES(kernel, 6, CK_WEIGHT_LINE, CK_AT_WEIGHT, CK_PUT_PAIR);
 #undef CK_AT_WEIGHT
   }
 }
@@ -258,6 +318,7 @@ static CK_INLINE void CK_NAME(transform_turned_weights_body)(
     const ck_geometry *g, const float *weights, long block, long first, long last, float *out, long place_stride,
     long channel_stride, const int kernel) {
   const int places = kernel * kernel;
+  CK_LOCAL lower[36];
   for (long other = first; other < last; ++other) {
     const float *from = weights + (other * g->result_blocks + block) * places * CK_WIDTH * CK_WIDTH;
     CK_LOCAL turned[25][CK_WIDTH];
@@ -269,9 +330,12 @@ static CK_INLINE void CK_NAME(transform_turned_weights_body)(
     const float *next = from + g->result_blocks * places * CK_WIDTH * CK_WIDTH;
     for (int k = 0; k < CK_WIDTH; ++k) {
       for (int s = 0; s < places; ++s) __builtin_prefetch(next + (k * places + s) * CK_WIDTH);
-      float *to = out + ((other - first) * CK_WIDTH + k) * channel_stride;
-  #define CK_AT_TURNED(i, j) turned[(i) * kernel + (j)][k]
-      CK_BOTH_AXES(kernel, 6, CK_WEIGHT_LINE, CK_AT_TURNED, CK_PUT_PLACE);
+      float *to = out + ((other - first) * CK_WIDTH + k) / CK_PER_WORD * channel_stride;
+#define CK_AT_TURNED(i, j) turned[(i) * kernel + (j)][k]
+      if (CK_PER_WORD == 2 && k % 2 == 0)
+        CK_BOTH_AXES(kernel, 6, CK_WEIGHT_LINE, CK_AT_TURNED, CK_KEEP_PLACE);
+      else
+        CK_BOTH_AXES(kernel, 6, CK_WEIGHT_LINE, CK_AT_TURNED, CK_PUT_PAIR);
 #undef CK_AT_TURNED
     }
   }
@@ -350,8 +414,8 @@ static void CK_NAME(multiply_panel)(
     const ck_work *w, long panel, long first, long last, const float *weights, const float *transforms, long tiles,
     float *products) {
   CK_NAME(multiply_places)(
-      weights, w->panel_place_stride, transforms + first * CK_WIDTH, w->place_stride, w->tile_stride, 1,
-      (last - first) * CK_WIDTH, products, first > 0, tiles, CK_NAME(panel_vectors)(&w->g, panel));
+      weights, w->panel_place_stride, transforms + first * CK_WIDTH / CK_PER_WORD, w->place_stride, w->tile_stride, 1,
+      (last - first) * CK_WIDTH / CK_PER_WORD, products, first > 0, tiles, CK_NAME(panel_vectors)(&w->g, panel));
 }
 
 /// Results of one panel for tiles [first, last).
@@ -377,7 +441,8 @@ static void CK_NAME(prepare)(void *context, int part) {
   } else {
     for (long block = part; block < g->source_blocks; block += w->parts)
       CK_NAME(transform_source)(
-          g, w->source, block, 0, g->tiles, w->shared + block * CK_WIDTH, w->place_stride, w->tile_stride);
+          g, w->source, block, 0, g->tiles, w->shared + block * CK_WIDTH / CK_PER_WORD, w->place_stride,
+          w->tile_stride);
   }
 }
 
@@ -392,7 +457,7 @@ static void CK_NAME(finish)(void *context, int part) {
       const long last = first + w->tile_block < g->tiles ? first + w->tile_block : g->tiles;
       for (long block = 0; block < g->source_blocks; ++block)
         CK_NAME(transform_source)(
-            g, w->source, block, first, last, own + block * CK_WIDTH, w->place_stride, w->tile_stride);
+            g, w->source, block, first, last, own + block * CK_WIDTH / CK_PER_WORD, w->place_stride, w->tile_stride);
       for (long panel = 0; panel < w->panels; ++panel) {
         CK_NAME(multiply_panel)
         (w, panel, 0, g->source_blocks, w->shared + panel * w->panel_floats, own, last - first, products);
@@ -429,7 +494,7 @@ static void CK_NAME(weight_gradient)(void *context, int part) {
   for (long first = 0; first < g->tiles; first += w->tile_block) {
     const long last = first + w->tile_block < g->tiles ? first + w->tile_block : g->tiles;
     for (long block = first_block; block < last_block; ++block)
-      CK_NAME(transform_source)(
+      CK_NAME(transform_source_to_sum)(
           g, w->source, block, first, last, tiles + (block - first_block) * CK_WIDTH, w->place_stride, w->tile_stride);
     for (long panel = 0; panel < w->panels; ++panel) {
       const int vectors = CK_NAME(panel_vectors)(g, panel);
@@ -440,12 +505,12 @@ static void CK_NAME(weight_gradient)(void *context, int part) {
       // Where all tiles are one block a panel's sums are done with before the next panel's begin.
       float *sums = products + (w->tile_block < g->tiles ? panel * channels * 72 * CK_WIDTH : 0);
       CK_NAME(multiply_places)(
-          lanes, w->lane_place_stride, tiles, w->place_stride, 1, w->tile_stride, last - first, sums, first > 0,
-          channels, vectors);
+          lanes, w->lane_place_stride, tiles, w->place_stride, 1, w->tile_stride,
+          (last - first + CK_PER_WORD - 1) / CK_PER_WORD, sums, first > 0, channels, vectors);
       if (last < g->tiles) continue;
       for (int v = 0; v < vectors; ++v)
         CK_NAME(transform_weight_gradient)(
-            g, sums + v * 36 * CK_WIDTH, 2 * panel + v, first_block, last_block, 72 * CK_WIDTH, w->output);
+            g, sums + v * 36 * CK_WIDTH, 2 * panel + v, first_block, last_block, 72 * CK_WIDTH, w->gradient);
     }
   }
 }
@@ -458,11 +523,11 @@ static void CK_NAME(bias_gradient)(const ck_work *w) {
     // Eight sums side by side, because one would wait for itself.
     vector sum[8] = {};
     for (long image = 0; image < g->batch; ++image) {
-      const float *from = w->diff_result + (image * g->result_blocks + block) * area * CK_WIDTH;
+      const ck_element *from = w->diff_result + (image * g->result_blocks + block) * area * CK_WIDTH;
       long i = 0;
       for (; i + 8 <= area; i += 8)
-        for (int k = 0; k < 8; ++k) sum[k] += load(from + (i + k) * CK_WIDTH);
-      for (; i < area; ++i) sum[0] += load(from + i * CK_WIDTH);
+        for (int k = 0; k < 8; ++k) sum[k] += load_element(from + (i + k) * CK_WIDTH);
+      for (; i < area; ++i) sum[0] += load_element(from + i * CK_WIDTH);
     }
     const vector total = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
     for (int i = 0; i < CK_WIDTH && block * CK_WIDTH + i < w->result_channels; ++i)
@@ -475,6 +540,10 @@ static void CK_NAME(bias_gradient)(const ck_work *w) {
 #undef CK_AT_ROW
 #undef CK_AT_PLACE
 #undef CK_PUT_PLACE
+#undef CK_KEEP_PLACE
+#undef CK_PUT_HALF_PLACE
+#undef CK_PUT_PAIR
+#undef CK_TILES_BY_WORD
 #undef CK_SOURCE_LINE
 #undef CK_WEIGHT_LINE
 #undef CK_WEIGHT_LINE_T

@@ -1,5 +1,8 @@
 #include "include/winograd.h"
 
+#include <string.h>
+
+#include "element.h"
 #include "variants.h"
 
 // Interpolation points 0, ±5/8, ±3/2, ∞: exact in binary, products too, and with less than half of the rounding error of the
@@ -32,11 +35,14 @@ static CK_INLINE ck_tile ck_tile_at(const ck_geometry *g, long t) {
   return (ck_tile){t / per_image, rest / g->tile_columns, rest % g->tile_columns};
 }
 
-/// A pass with its memory laid out. Strides count floats.
+/// A pass with its memory laid out. Strides count words (winograd-body.h), which are as long as floats.
 typedef struct {
   ck_geometry g;
-  const float *source, *weights, *bias, *diff_result;
-  float *output, *diff_bias;
+  const ck_element *source, *diff_result;
+  const float *weights, *bias;
+  /// Of the passes that make images, and of the weights' gradient.
+  ck_element *output;
+  float *gradient, *diff_bias;
   long result_channels;
   int relu, parts;
   /// Panels of two blocks of the result's channels; tiles and blocks of the source's channels that are worked on together.
@@ -44,7 +50,8 @@ typedef struct {
   /// Forward: whether tiles are the outer loop, over weights that were transformed before; else panels are, over tiles
   /// that were transformed before. What is smaller is kept.
   int tiles_outside;
-  /// Transformed source: [e][tile][c]. The other operand of the weights' gradient: [e][tile][k].
+  /// Transformed source: [e][tile][c]. The other operand of the weights' gradient: [e][tile][k]. What is summed over, channels or
+  /// tiles, counts in words.
   long place_stride, tile_stride, lane_place_stride;
   /// Transformed weights: a panel is [e][c][k].
   long panel_place_stride, panel_floats;
@@ -54,7 +61,7 @@ typedef struct {
 } ck_work;
 
 /// Transformed tiles of a block should leave room for weights and products in a second-level cache of 1 MiB.
-enum { CK_TILE_FLOATS = 96 * 1024, CK_FEW_TILES = 128 };
+enum { CK_TILE_WORDS = 96 * 1024, CK_FEW_TILES = 128 };
 
 static long rounded_up(long value, long unit) { return (value + unit - 1) / unit * unit; }
 
@@ -84,8 +91,8 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
   w.panels = (g->result_blocks + 1) / 2;
 
   const long channels = g->source_blocks * width;
-  w.tile_stride = channels + 16;
-  long block = CK_TILE_FLOATS / (36 * w.tile_stride) / rows * rows;
+  w.tile_stride = channels / CK_PER_WORD + 16;
+  long block = CK_TILE_WORDS / (36 * w.tile_stride) / rows * rows;
   if (block < 2 * rows) block = 2 * rows;
   if (pass == CK_BACKWARD_WEIGHTS) {
     // A sum over fewer tiles than this spends its time on loading and storing sums.
@@ -94,8 +101,9 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
     w.tile_block = block;
     const long most_channels = rounded_up(g->source_blocks, parts) / parts * width;
     w.tile_stride = most_channels + 16;
-    w.place_stride = block * w.tile_stride + 16;
-    w.lane_place_stride = block * 2 * width + 16;
+    const long words = (block + CK_PER_WORD - 1) / CK_PER_WORD;
+    w.place_stride = words * w.tile_stride + 16;
+    w.lane_place_stride = words * 2 * width + 16;
     const long sums = (block < g->tiles ? w.panels : 1) * most_channels * 72 * width;
     w.own_floats = 36 * (w.place_stride + w.lane_place_stride) + sums;
   } else {
@@ -109,7 +117,7 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
     if (block > g->tiles) block = g->tiles;
     w.tile_block = block;
     const long chunk = w.block_chunk < g->source_blocks ? w.block_chunk * width : channels;
-    w.panel_place_stride = chunk * 2 * width + 16;
+    w.panel_place_stride = chunk / CK_PER_WORD * 2 * width + 16;
     w.panel_floats = 36 * w.panel_place_stride;
     const long products = block * 72 * width;
     w.place_stride = (w.tiles_outside ? block : g->tiles) * w.tile_stride + 16;
@@ -128,17 +136,17 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
 /// Rows of a register tile (instruction-sets.h).
 static long register_rows(void) { return ck_effective_instruction_set() == CK_AVX512 ? 12 : 6; }
 
-long ck_winograd_scratch(const ck_winograd *shape, ck_pass pass, int parts) {
-  const ck_work w = lay_out(shape, pass, parts, ck_block(), register_rows());
-  return w.shared_floats + parts * w.own_floats;
-}
-
 /// For parts without a team.
 static void one_after_another(void (*body)(void *context, int part), void *context, int parts) {
   for (int part = 0; part < parts; ++part) body(context, part);
 }
 
-void ck_winograd_run(const ck_winograd_job *job, ck_pass pass, ck_team team, int parts) {
+long CK_FOR_ELEMENT(ck_winograd_scratch)(const ck_winograd *shape, ck_pass pass, int parts) {
+  const ck_work w = lay_out(shape, pass, parts, ck_block(), register_rows());
+  return w.shared_floats + parts * w.own_floats;
+}
+
+void CK_FOR_ELEMENT(ck_winograd_run)(const ck_winograd_job *job, ck_pass pass, ck_team team, int parts) {
   if (!team) team = one_after_another;
   ck_work w = lay_out(&job->shape, pass, parts, ck_block(), register_rows());
   w.source = pass == CK_BACKWARD_DATA ? job->diff_result : job->source;
@@ -147,6 +155,7 @@ void ck_winograd_run(const ck_winograd_job *job, ck_pass pass, ck_team team, int
   w.relu = pass == CK_FORWARD && job->relu;
   w.diff_result = job->diff_result;
   w.output = job->output;
+  w.gradient = job->output;
   w.diff_bias = job->diff_bias;
   w.shared = job->scratch;
   w.own = job->scratch + w.shared_floats;
@@ -158,3 +167,17 @@ void ck_winograd_run(const ck_winograd_job *job, ck_pass pass, ck_team team, int
     team(CK_EFFECTIVE(finish), &w, parts);
   }
 }
+
+#if !CK_BFLOAT16
+long ck_winograd_scratch_bfloat16(const ck_winograd *shape, ck_pass pass, int parts);
+void ck_winograd_run_bfloat16(const ck_winograd_job *job, ck_pass pass, ck_team team, int parts);
+
+long ck_winograd_scratch(const ck_winograd *shape, ck_pass pass, int parts) {
+  return (shape->storage == CK_IN_BFLOAT16 ? ck_winograd_scratch_bfloat16 : ck_winograd_scratch_float32)(
+      shape, pass, parts);
+}
+
+void ck_winograd_run(const ck_winograd_job *job, ck_pass pass, ck_team team, int parts) {
+  (job->shape.storage == CK_IN_BFLOAT16 ? ck_winograd_run_bfloat16 : ck_winograd_run_float32)(job, pass, team, parts);
+}
+#endif

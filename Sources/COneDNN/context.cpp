@@ -67,6 +67,12 @@ const char *odn_instruction_set(void) {
   }
 }
 
+int odn_has_bfloat16(void) {
+  // What the library itself asks before it offers any: 16-bit lanes, with or without instructions for the type.
+  const int isa = static_cast<int>(dnnl_get_effective_cpu_isa());
+  return isa == 0 || (isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+}
+
 // The OpenMP runtime is the one that oneDNN was built with; it is asked by name so that we need none of our own.
 template <typename Function>
 static Function openmp(const char *name) {

@@ -104,13 +104,22 @@ inline dnnl::prop_kind forward_kind(odn_mode mode) {
   return mode == ODN_TRAINING ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
 }
 
-inline dnnl::memory::desc any_like(const odn_layout *layout) {
+inline dnnl::memory::data_type type_of(const dnnl::memory::desc &desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_data_type();
+#else
+  return desc.data_type();
+#endif
+}
+
+/// The extents of one layout, and the elements of another.
+inline dnnl::memory::desc any_like(const odn_layout *layout, const odn_layout *elements) {
 #if DNNL_VERSION_MAJOR >= 3
   auto dims = layout->desc.get_dims();
 #else
   auto dims = layout->desc.dims();
 #endif
-  return dnnl::memory::desc(dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
+  return dnnl::memory::desc(dims, type_of(elements->desc), dnnl::memory::format_tag::any);
 }
 
 }  // namespace odn

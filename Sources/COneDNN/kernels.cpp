@@ -24,12 +24,13 @@ odn_kernel *odn_convolution_forward(
   });
 }
 
-/// The forward convolution that a backward one names as its hint; only its geometry matters.
+/// The forward convolution that a backward one names as its hint; only its geometry matters, and that its weights are of the
+/// images' elements, which those of a gradient need not be.
 static dnnl::convolution_forward::primitive_desc forward_hint(
     const odn_layout *src, const odn_layout *weights, const odn_layout *dst, const odn_window *window) {
   return describe<dnnl::convolution_forward>(
-      attributes(), prop_kind::forward_training, algorithm::convolution_direct, any_like(src), any_like(weights),
-      any_like(dst), pair(window->stride), pair(window->padding), pair(window->padding));
+      attributes(), prop_kind::forward_training, algorithm::convolution_direct, any_like(src, src),
+      any_like(weights, src), any_like(dst, src), pair(window->stride), pair(window->padding), pair(window->padding));
 }
 
 odn_kernel *odn_convolution_backward_data(
@@ -75,7 +76,7 @@ odn_kernel *odn_inner_product_forward(
 static dnnl::inner_product_forward::primitive_desc product_hint(
     const odn_layout *src, const odn_layout *weights, const odn_layout *dst) {
   return describe<dnnl::inner_product_forward>(
-      attributes(), prop_kind::forward_training, any_like(src), any_like(weights), any_like(dst));
+      attributes(), prop_kind::forward_training, any_like(src, src), any_like(weights, src), any_like(dst, src));
 }
 
 odn_kernel *odn_inner_product_backward_data(

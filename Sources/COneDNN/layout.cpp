@@ -25,6 +25,39 @@ odn_layout *odn_layout_any(int rank, const int64_t *extents) {
   });
 }
 
+static memory::data_type type_of(odn_element element) {
+  return element == ODN_BFLOAT16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+odn_element odn_layout_element(const odn_layout *layout) {
+  return odn::type_of(layout->desc) == memory::data_type::bf16 ? ODN_BFLOAT16 : ODN_FLOAT32;
+}
+
+odn_layout *odn_layout_of_elements(const odn_layout *layout, odn_element element) {
+  return odn::guarded<odn_layout *>(nullptr, [&]() -> odn_layout * {
+#if DNNL_VERSION_MAJOR >= 3
+    using tag = memory::format_tag;
+    const auto extents = layout->desc.get_dims();
+    const auto own = odn::type_of(layout->desc), wanted = type_of(element);
+    if (layout->desc.get_format_kind() == memory::format_kind::any) return made(memory::desc(extents, wanted, tag::any));
+    if (!odn_layout_is_blocked(layout)) {
+      odn::fail("an opaque layout has elements of its own");
+      return nullptr;
+    }
+    if (layout->desc.get_inner_nblks() == 0) return made(memory::desc(extents, wanted, layout->desc.get_strides()));
+    if (extents.size() == 4)
+      for (auto order : {tag::aBcd16b, tag::aBcd8b, tag::aBcd4b, tag::ABcd16b16a, tag::ABcd8b8a})
+        if (layout->desc == memory::desc(extents, own, order)) return made(memory::desc(extents, wanted, order));
+    odn::fail("the layout has no name");
+    return nullptr;
+#else
+    auto desc = layout->desc;
+    desc.data.data_type = memory::convert_to_c(type_of(element));
+    return made(desc);
+#endif
+  });
+}
+
 odn_layout *odn_layout_blocked_weights(const int64_t *extents, int block) {
   return odn::guarded<odn_layout *>(nullptr, [&] {
     const auto tag = block == 16 ? memory::format_tag::ABcd16b16a : memory::format_tag::ABcd8b8a;
@@ -74,9 +107,9 @@ odn_layout *odn_layout_resized(const odn_layout *layout, const int64_t *extents)
     const auto own = layout->desc.dims();
 #endif
     const memory::dims wanted(extents, extents + 4);
+    const auto type = odn::type_of(layout->desc);
     for (auto order : {tag::abcd, tag::acdb, tag::aBcd16b, tag::aBcd8b, tag::aBcd4b})
-      if (layout->desc == memory::desc(own, memory::data_type::f32, order))
-        return made(memory::desc(wanted, memory::data_type::f32, order));
+      if (layout->desc == memory::desc(own, type, order)) return made(memory::desc(wanted, type, order));
     odn::fail("the layout has no name");
     return nullptr;
   });

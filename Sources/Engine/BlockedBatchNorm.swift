@@ -31,15 +31,15 @@ struct BlockedBatchNorm: OwnKernel {
   var name: String { "own" }
   var scratchBytes: Int { 0 }
 
-  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutablePointer<Float>) {
+  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutableRawPointer) {
     var job = ck_batch_norm_forward_job()
     job.shape = shape
-    job.source = UnsafePointer(place(source))
-    job.residual = residual.map { UnsafePointer(place($0)) }
-    job.scale = UnsafePointer(place(scale))
-    job.shift = UnsafePointer(place(shift))
-    job.mean = place(mean)
-    job.variance = place(variance)
+    job.source = UnsafeRawPointer(place(source))
+    job.residual = residual.map { UnsafeRawPointer(place($0)) }
+    job.scale = floats(place(scale))
+    job.shift = floats(place(shift))
+    job.mean = mutableFloats(place(mean))
+    job.variance = mutableFloats(place(variance))
     job.given = isGiven ? 1 : 0
     job.relu = fusion.ceiling == nil ? 0 : 1
     job.ceiling = fusion.ceiling ?? .infinity
@@ -90,26 +90,26 @@ struct BlockedBatchNormBackward: OwnKernel {
   var name: String { "own" }
   var scratchBytes: Int { 0 }
 
-  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutablePointer<Float>) {
+  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutableRawPointer) {
     var job = ck_batch_norm_backward_job()
     job.shape = shape
-    job.source = UnsafePointer(place(source))
-    job.result = result.map { UnsafePointer(place($0)) }
-    job.diff_result = UnsafePointer(place(diffResult))
-    job.scale = UnsafePointer(place(scale))
-    job.shift = UnsafePointer(place(shift))
-    job.mean = UnsafePointer(place(mean))
-    job.variance = UnsafePointer(place(variance))
+    job.source = UnsafeRawPointer(place(source))
+    job.result = result.map { UnsafeRawPointer(place($0)) }
+    job.diff_result = UnsafeRawPointer(place(diffResult))
+    job.scale = floats(place(scale))
+    job.shift = floats(place(shift))
+    job.mean = floats(place(mean))
+    job.variance = floats(place(variance))
     job.relu = fusion.ceiling == nil ? 0 : 1
     job.ceiling = fusion.ceiling ?? .infinity
-    job.earlier = earlier.map { UnsafePointer(place($0)) }
+    job.earlier = earlier.map { UnsafeRawPointer(place($0)) }
     job.source_stride = strides.source
     job.earlier_stride = strides.earlier
     job.diff_source_stride = strides.diffSource
     job.diff_source = place(diffSource)
     job.diff_residual = diffResidual.map(place)
-    job.diff_scale = place(diffScale)
-    job.diff_shift = place(diffShift)
+    job.diff_scale = mutableFloats(place(diffScale))
+    job.diff_shift = mutableFloats(place(diffShift))
     ck_batch_norm_backward(&job, team.run, team.parts)
   }
 }

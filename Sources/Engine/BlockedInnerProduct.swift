@@ -9,10 +9,17 @@ struct BlockedInnerProduct: OwnKernel {
   let arguments: ProductArguments
   private let team = KernelTeam()
 
-  /// - Parameter weights: the shape [outputs, inputs].
-  init(_ pass: ck_pass, samples: Int, weights: [Int], _ arguments: ProductArguments) {
+  /// - Parameters:
+  ///   - weights: the shape [outputs, inputs].
+  ///   - makesFloats: whether the forward result is floats in any precision.
+  init(
+    _ pass: ck_pass, samples: Int, weights: [Int], _ precision: Precision, makesFloats: Bool = false,
+    _ arguments: ProductArguments
+  ) {
     self.pass = pass
-    shape = ck_inner_product(samples: samples, inputs: weights[1], outputs: weights[0])
+    shape = ck_inner_product(
+      samples: samples, inputs: weights[1], outputs: weights[0], storage: precision.storage,
+      result_storage: makesFloats ? CK_IN_FLOAT32 : precision.storage)
     self.arguments = arguments
   }
 
@@ -29,14 +36,14 @@ struct BlockedInnerProduct: OwnKernel {
 
   var name: String { "own" }
 
-  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutablePointer<Float>) {
+  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutableRawPointer) {
     var job = ck_inner_product_job()
     job.shape = shape
-    job.source = arguments.source.map { UnsafePointer(place($0)) }
-    job.weights = arguments.weights.map { UnsafePointer(place($0)) }
-    job.bias = arguments.bias.map { UnsafePointer(place($0)) }
-    job.diff_result = arguments.diffResult.map { UnsafePointer(place($0)) }
-    job.diff_bias = arguments.diffBias.map(place)
+    job.source = arguments.source.map { UnsafeRawPointer(place($0)) }
+    job.weights = arguments.weights.map { floats(place($0)) }
+    job.bias = arguments.bias.map { floats(place($0)) }
+    job.diff_result = arguments.diffResult.map { UnsafeRawPointer(place($0)) }
+    job.diff_bias = arguments.diffBias.map { mutableFloats(place($0)) }
     job.output = place(arguments.output)
     job.relu = arguments.relu ? 1 : 0
     job.scratch = scratch

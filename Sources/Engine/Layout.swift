@@ -1,3 +1,4 @@
+import CKernels
 import COneDNN
 
 /// A kernel library that refused or failed; the text says which call and why.
@@ -15,6 +16,26 @@ package final class Layout: @unchecked Sendable, Equatable {  // The C++ value b
   init(owning pointer: OpaquePointer) { self.pointer = pointer }
 
   deinit { odn_layout_free(pointer) }
+
+  /// What the elements are.
+  package enum Element: Hashable, Sendable {
+    case float32, bfloat16
+
+    var bytes: Int { self == .float32 ? 4 : 2 }
+  }
+
+  package var element: Element { odn_layout_element(pointer) == ODN_BFLOAT16 ? .bfloat16 : .float32 }
+
+  /// The same order of other elements.
+  package func of(_ element: Element) throws -> Layout {
+    if element == self.element { return self }
+    guard let pointer = odn_layout_of_elements(pointer, element == .bfloat16 ? ODN_BFLOAT16 : ODN_FLOAT32) else {
+      throw EngineError.last("layout \(text) of other elements")
+    }
+    return Layout(owning: pointer)
+  }
+
+  package static func plain(_ extents: [Int], of element: Element) throws -> Layout { try plain(extents).of(element) }
 
   package static func plain(_ extents: [Int]) throws -> Layout {
     guard let pointer = odn_layout_plain(Int32(extents.count), extents.map(Int64.init)) else {
@@ -63,18 +84,29 @@ package final class Layout: @unchecked Sendable, Equatable {  // The C++ value b
   /// Whether elements lie at known places, so that an optimizer can work on them one by one.
   var isBlocked: Bool { odn_layout_is_blocked(pointer) != 0 }
 
-  /// `aBcd16b` and the like.
-  package var text: String { String(cString: odn_layout_text(pointer)) }
+  /// `aBcd16b` and the like: the order of elements.
+  var order: String { String(cString: odn_layout_text(pointer)) }
+
+  /// The order, behind `bf16:` where the elements are not floats.
+  package var text: String { element == .float32 ? order : "bf16:" + order }
 
   package static func == (a: Layout, b: Layout) -> Bool { odn_layout_equal(a.pointer, b.pointer) != 0 }
 }
 
 extension Layout {
-  /// Copies a tensor from one layout into another; for set-up and files, not for steps.
+  /// Copies a tensor from one layout into another, of floats; for set-up and files, not for steps.
   static func reorder(
     from source: Layout, _ sourceMemory: UnsafeMutableRawPointer, to destination: Layout,
     _ destinationMemory: UnsafeMutableRawPointer
   ) throws {
+    if source.element == .bfloat16 {
+      // The library may not know these elements.
+      let floats = try source.of(.float32)
+      let count = floats.bytes / MemoryLayout<Float>.stride
+      let widened = try FloatBuffer(count: count)
+      ck_widen_bfloat16(sourceMemory.assumingMemoryBound(to: UInt16.self), widened.pointer, count)
+      return try reorder(from: floats, widened.pointer, to: destination, destinationMemory)
+    }
     let kernel = try Kernel(odn_reorder(source.pointer, destination.pointer), "reordering a tensor")
     try kernel.build()
     try kernel.bind(ODN_SRC, to: sourceMemory)

@@ -10,7 +10,16 @@ protocol OwnKernel {
   /// - Parameters:
   ///   - scratch: of `scratchBytes`.
   ///   - place: an argument's memory in the run at hand.
-  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutablePointer<Float>)
+  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutableRawPointer)
+}
+
+extension OwnKernel {
+  /// An argument that is floats in any precision.
+  func floats(_ memory: UnsafeMutableRawPointer) -> UnsafePointer<Float> { UnsafePointer(mutableFloats(memory)) }
+
+  func mutableFloats(_ memory: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Float> {
+    memory.assumingMemoryBound(to: Float.self)
+  }
 }
 
 /// How many threads share an own kernel's work, those of a shard; the bits do not depend on it.

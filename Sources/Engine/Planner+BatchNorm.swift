@@ -7,7 +7,12 @@ extension Planner {
   private func shape(_ images: Graph.ValueID, _ fusion: BatchNormFusion) -> ck_batch_norm {
     let extents = graph[images].shape
     return ck_batch_norm(
-      batch: extents[0], channels: extents[1], area: extents[2] * extents[3], epsilon: fusion.epsilon)
+      batch: extents[0], channels: extents[1], area: extents[2] * extents[3], epsilon: fusion.epsilon,
+      storage: precision.storage)
+  }
+
+  private func blocks(_ value: Graph.ValueID) throws -> Layout {
+    try .channelBlocks(graph[value].shape, of: Int(ck_block())).of(precision.stored)
   }
 
   /// Where mean and variance are.
@@ -17,7 +22,7 @@ extension Planner {
     _ node: Graph.Node, _ fusion: BatchNormFusion, _ statistics: NormStatistics
   ) throws {
     let x = node.inputs[0]
-    let blocks = try Layout.channelBlocks(graph[x].shape, of: Int(ck_block()))
+    let blocks = try blocks(x)
     let source = try fetch(x, as: blocks)
     let residual = fusion.adds ? try fetch(node.inputs[1], as: blocks) : nil
     let channels = try Layout.plain([graph[x].shape[1]])
@@ -40,7 +45,7 @@ extension Planner {
   mutating func addFusedBatchNormBackward(_ node: Graph.Node, _ fusion: BatchNormFusion) throws {
     let x = node.inputs[0]
     let own = layout(x)
-    let blocks = try Layout.channelBlocks(graph[x].shape, of: Int(ck_block()))
+    let blocks = try blocks(x)
     let source = try fetch(x, as: blocks)
     let gradient = try fetch(node.inputs[3], as: blocks)
     let hasResidual = node.outputs.count > 1

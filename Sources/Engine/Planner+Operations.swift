@@ -53,12 +53,12 @@ extension Planner {
   // MARK: pooling
 
   private mutating func addPool(_ node: Graph.Node, _ pool: odn_pool, _ window: Window) throws {
-    let source = layout(node.inputs[0])
-    let any = try Layout.any(graph[node.outputs[0]].shape)
+    let source = try operand(node.inputs[0])
+    let any = try anyOperand(node.outputs[0])
     var geometry = odn_window(window)
     let kernel = try Kernel(odn_pool_forward(mode, pool, source.pointer, any.pointer, &geometry), "pool")
     let result = try kernel.layout(ODN_DST)
-    var bindings = [(ODN_SRC, location(node.inputs[0])), (ODN_DST, make(node.outputs[0], result))]
+    var bindings = [(ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_DST, try store(node.outputs[0], result))]
     if node.outputs.count > 1 {
       let workspace = try kernel.layout(ODN_WORKSPACE)
       let place = make(node.outputs[1], workspace)
@@ -69,11 +69,11 @@ extension Planner {
 
   private mutating func addPoolBackward(_ node: Graph.Node, _ pool: odn_pool, _ window: Window) throws {
     // dy has the layout of the forward result, dx that of the forward input.
-    let dy = layoutOfOrigin(node.inputs[0])
-    let dx = layoutOfOrigin(node.outputs[0])
+    let dy = try operandOfOrigin(node.inputs[0])
+    let dx = try operandOfOrigin(node.outputs[0])
     var geometry = odn_window(window)
     let kernel = try Kernel(odn_pool_backward(pool, dx.pointer, dy.pointer, &geometry), "pool backward")
-    var bindings = [(ODN_DIFF_DST, try fetch(node.inputs[0], as: dy)), (ODN_DIFF_SRC, make(node.outputs[0], dx))]
+    var bindings = [(ODN_DIFF_DST, try fetch(node.inputs[0], as: dy)), (ODN_DIFF_SRC, try store(node.outputs[0], dx))]
     if node.inputs.count > 1, try kernel.layout(ODN_WORKSPACE).bytes > 0 {
       bindings.append((ODN_WORKSPACE, location(node.inputs[1])))
     }
@@ -88,13 +88,15 @@ extension Planner {
     func rank(_ layout: Layout) throws -> Int {
       try Kernel(odn_batch_norm_forward(ODN_TRAINING, layout.pointer, epsilon), "batch norm").rank
     }
-    let own = layout(value)
+    let own = try operand(value)
     let extents = graph[value].shape
-    guard try [4, 8].contains(where: { own == (try .channelBlocks(extents, of: $0)) }), try rank(own) > 0 else {
+    guard try [4, 8].contains(where: { own == (try .channelBlocks(extents, of: $0).of(own.element)) }),
+      try rank(own) > 0
+    else {
       return own
     }
     for channels in [16, 8] {
-      let wider = try Layout.channelBlocks(extents, of: channels)
+      let wider = try Layout.channelBlocks(extents, of: channels).of(own.element)
       if try rank(wider) == 0 { return wider }
     }
     return own
@@ -107,7 +109,7 @@ extension Planner {
     try emit(
       kernel,
       [
-        (ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_DST, make(node.outputs[0], source)),
+        (ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_DST, try store(node.outputs[0], source)),
         (ODN_MEAN, make(node.outputs[1], channels)), (ODN_VARIANCE, make(node.outputs[2], channels)),
         (ODN_SCALE, parameterLocation(node.parameters[0])), (ODN_SHIFT, parameterLocation(node.parameters[1])),
       ], [source])
@@ -120,7 +122,7 @@ extension Planner {
     try emit(
       kernel,
       [
-        (ODN_SRC, input), (ODN_DST, make(node.outputs[0], source, inPlaceOf: input)),
+        (ODN_SRC, input), (ODN_DST, try store(node.outputs[0], source, inPlaceOf: input)),
         (ODN_SCALE, parameterLocation(node.parameters[0])), (ODN_SHIFT, parameterLocation(node.parameters[1])),
         (ODN_MEAN, parameterLocation(node.parameters[2])), (ODN_VARIANCE, parameterLocation(node.parameters[3])),
       ], [source])
@@ -135,7 +137,8 @@ extension Planner {
       [
         (ODN_SRC, try fetch(node.inputs[0], as: x)), (ODN_MEAN, location(node.inputs[1])),
         (ODN_VARIANCE, location(node.inputs[2])), (ODN_DIFF_DST, dy),
-        (ODN_DIFF_SRC, make(node.outputs[0], x, inPlaceOf: dy)), (ODN_SCALE, parameterLocation(node.parameters[0])),
+        (ODN_DIFF_SRC, try store(node.outputs[0], x, inPlaceOf: dy)),
+        (ODN_SCALE, parameterLocation(node.parameters[0])),
         (ODN_SHIFT, parameterLocation(node.parameters[1])),
         (ODN_DIFF_SCALE, gradientLocation(node.parameters[0])), (ODN_DIFF_SHIFT, gradientLocation(node.parameters[1])),
       ], [x])
@@ -156,21 +159,21 @@ extension Planner {
 
   private mutating func addRelu(_ node: Graph.Node, _ rectifier: odn_rectifier) throws {
     if isFused(node) { return }
-    let source = layout(node.inputs[0])
-    let input = location(node.inputs[0])
+    let source = try operand(node.inputs[0])
+    let input = try fetch(node.inputs[0], as: source)
     let kernel = try Kernel(odn_relu_forward(mode, rectifier, source.pointer), "ReLU")
-    try emit(kernel, [(ODN_SRC, input), (ODN_DST, make(node.outputs[0], source, inPlaceOf: input))], [source])
+    try emit(kernel, [(ODN_SRC, input), (ODN_DST, try store(node.outputs[0], source, inPlaceOf: input))], [source])
   }
 
   private mutating func addReluBackward(_ node: Graph.Node, _ rectifier: odn_rectifier) throws {
-    let y = layout(node.inputs[0])
+    let y = try operand(node.inputs[0])
     let dy = try fetch(node.inputs[1], as: y)
     let kernel = try Kernel(odn_relu_backward(rectifier, y.pointer, y.pointer), "ReLU backward")
     try emit(
       kernel,
       [
-        (ODN_DST, location(node.inputs[0])), (ODN_DIFF_DST, dy),
-        (ODN_DIFF_SRC, make(node.outputs[0], y, inPlaceOf: dy)),
+        (ODN_DST, try fetch(node.inputs[0], as: y)), (ODN_DIFF_DST, dy),
+        (ODN_DIFF_SRC, try store(node.outputs[0], y, inPlaceOf: dy)),
       ],
       [y])
   }
@@ -182,16 +185,17 @@ extension Planner {
     let source = try fetch(node.inputs[0], as: plain)
     emit(
       .dropout(
-        source: source, destination: make(node.outputs[0], plain, inPlaceOf: source), samples: shape[0],
+        source: source, destination: try store(node.outputs[0], plain, inPlaceOf: source), samples: shape[0],
         features: shape[1...].reduce(1, *), layer: node.name, probability: probability), plain.text)
   }
 
   private mutating func addSum(_ node: Graph.Node) throws {
-    let first = layout(node.inputs[0])
-    let a = location(node.inputs[0])
+    let first = try operand(node.inputs[0])
+    let a = try fetch(node.inputs[0], as: first)
     let b = try fetch(node.inputs[1], as: first)
     let kernel = try Kernel(odn_add(first.pointer, first.pointer, first.pointer), "add")
-    try emit(kernel, [(ODN_SRC, a), (ODN_SRC_1, b), (ODN_DST, make(node.outputs[0], first, inPlaceOf: a))], [first])
+    try emit(
+      kernel, [(ODN_SRC, a), (ODN_SRC_1, b), (ODN_DST, try store(node.outputs[0], first, inPlaceOf: a))], [first])
   }
 
   // MARK: loss

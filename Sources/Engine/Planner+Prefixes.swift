@@ -41,6 +41,13 @@ extension Planner {
     return part
   }
 
+  /// A value as a kernel of the library takes it that can step over elements of others.
+  mutating func amongOthers(_ value: Graph.ValueID) throws -> (layout: Layout, location: Plan.Location) {
+    if imageChannels[value] != nil { return (try memoryLayout(value), location(value)) }
+    let layout = try operand(value)
+    return (layout, try fetch(value, as: layout))
+  }
+
   /// A concatenation whose first input is in place already, or comes to be with the first of a chain: only the second is
   /// copied.
   mutating func addPrefix(_ node: Graph.Node, _ prefix: Prefix) throws {
@@ -88,7 +95,7 @@ extension Planner {
     let (source, value) = (node.inputs[0], node.outputs[0])
     let shape = graph[value].shape
     let block = Int(ck_block())
-    guard graph[value].gradientOf != nil, shape[1] % block == 0, isTakenAsPrefix(value) else { return false }
+    guard precision == .float32, graph[value].gradientOf != nil, shape[1] % block == 0, isTakenAsPrefix(value) else { return false }
     let blocks = try Layout.channelBlocks(shape, of: block)
     guard try layout(source) == .channelBlocks(graph[source].shape, of: block), layoutOfOrigin(value) == blocks else {
       return false
@@ -103,7 +110,7 @@ extension Planner {
   /// that memory any more and readers can take it, else memory of its own.
   mutating func makeSum(_ value: Graph.ValueID, _ layout: Layout, onto earlier: Graph.ValueID) -> Plan.Location {
     guard let channels = imageChannels[earlier] else { return make(value, layout, inPlaceOf: location(earlier)) }
-    guard case .arena(let storage) = location(earlier), storages[storage].last == node, isTakenAsPrefix(value) else {
+    guard isLast(location(earlier)), isTakenAsPrefix(value) else {
       return make(value, layout)
     }
     alias(value, layout, location(earlier))

@@ -14,10 +14,10 @@ extension Planner {
 
   mutating func addConvolution(_ node: Graph.Node, _ window: Window, _ groups: Int, _ hasBias: Bool) throws {
     let extents = weightExtents(node.parameters[0], groups)
-    let source = layout(node.inputs[0])
-    let anySource = try Layout.any(graph[node.inputs[0]].shape)
-    let anyResult = try Layout.any(graph[node.outputs[0]].shape)
-    let anyWeights = try Layout.any(extents)
+    let source = try operand(node.inputs[0])
+    let anySource = try anyOperand(node.inputs[0])
+    let anyResult = try anyOperand(node.outputs[0])
+    let anyWeights = try Layout.any(extents).of(precision.computed)
     let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
     var geometry = odn_window(window)
     let mode = mode
@@ -31,8 +31,10 @@ extension Planner {
       }
     }
     let known = knownLayout(node.parameters[0])
+    // Parameters are floats, so a kernel in bfloat16 cannot take them as they are.
+    let taken = precision.computed == .float32 ? known : nil
     let kernel = try best(
-      (known.map { [candidate(source, $0), candidate(anySource, $0)] } ?? [])
+      (taken.map { [candidate(source, $0), candidate(anySource, $0)] } ?? [])
         + [candidate(source, anyWeights), candidate(anySource, anyWeights)])
     let weights = try kernel.layout(ODN_WEIGHTS)
     if known == nil {
@@ -41,34 +43,31 @@ extension Planner {
       forms[node.parameters[0]] = ParameterLayout.Form(layout: own, extents: extents)
     }
     let result = try kernel.layout(ODN_DST)
-    if let shape = try winogradShape(node, window, groups, images: [kernel.layout(ODN_SRC), result], weights: weights) {
-      let source = try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))
+    let own = knownLayout(node.parameters[0]) ?? weights
+    if let shape = try winogradShape(node, window, groups, images: [kernel.layout(ODN_SRC), result], weights: own) {
+      let (source, result) = try (kernel.layout(ODN_SRC).of(precision.stored), result.of(precision.stored))
       let arguments = ProductArguments(
-        source: source, weights: parameterLocation(node.parameters[0]),
-        bias: hasBias ? parameterLocation(node.parameters[1]) : nil, output: makeStored(node.outputs[0], result),
-        relu: relu != 0)
-      return emit(
-        WinogradConvolution(CK_FORWARD, shape, arguments), [try kernel.layout(ODN_SRC), weights, result])
+        source: try fetch(node.inputs[0], as: source), weights: parameterLocation(node.parameters[0]),
+        bias: hasBias ? parameterLocation(node.parameters[1]) : nil,
+        output: try makeStored(node.outputs[0], result), relu: relu != 0)
+      return emit(WinogradConvolution(CK_FORWARD, shape, arguments), [source, own, result])
     }
     var bindings = [
       (ODN_SRC, try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))),
-      (
-        ODN_WEIGHTS,
-        try reordered(parameterLocation(node.parameters[0]), knownLayout(node.parameters[0]) ?? weights, to: weights)
-      ),
+      (ODN_WEIGHTS, try parameter(node.parameters[0], own, as: weights)),
     ]
-    bindings.append((ODN_DST, makeStored(node.outputs[0], result)))
+    bindings.append((ODN_DST, try makeStored(node.outputs[0], result)))
     if hasBias { bindings.append((ODN_BIAS, parameterLocation(node.parameters[1]))) }
     try emit(kernel, bindings, [try kernel.layout(ODN_SRC), weights, result])
   }
 
   mutating func addConvolutionBackwardData(_ node: Graph.Node, _ window: Window, _ groups: Int) throws {
     let own = try ownLayout(node.parameters[0])
-    let dx = layoutOfOrigin(node.outputs[0])
-    let dy = layoutOfOrigin(node.inputs[0])
-    let anyWeights = try Layout.any(weightExtents(node.parameters[0], groups))
-    let anySource = try Layout.any(graph[node.outputs[0]].shape)
-    let anyResult = try Layout.any(graph[node.inputs[0]].shape)
+    let dx = try operandOfOrigin(node.outputs[0])
+    let dy = try operandOfOrigin(node.inputs[0])
+    let anyWeights = try Layout.any(weightExtents(node.parameters[0], groups)).of(precision.computed)
+    let anySource = try anyOperand(node.outputs[0])
+    let anyResult = try anyOperand(node.inputs[0])
     var geometry = odn_window(window)
     func candidate(_ dx: Layout, _ weights: Layout, _ dy: Layout) -> () throws -> Kernel {
       {
@@ -76,13 +75,14 @@ extension Planner {
           odn_convolution_backward_data(dx.pointer, weights.pointer, dy.pointer, &geometry), "convolution backward")
       }
     }
-    let kernel = try best([
-      candidate(dx, own, dy), candidate(dx, anyWeights, dy), candidate(anySource, anyWeights, anyResult),
-    ])
+    let kernel = try best(
+      (precision.computed == .float32 ? [candidate(dx, own, dy)] : [])
+        + [candidate(dx, anyWeights, dy), candidate(anySource, anyWeights, anyResult)])
     let weights = try kernel.layout(ODN_WEIGHTS)
     let result = try kernel.layout(ODN_DIFF_SRC)
     let gradient = try kernel.layout(ODN_DIFF_DST)
     if let shape = winogradShape(node, window, groups, images: [result, gradient], weights: own) {
+      let (gradient, result) = try (gradient.of(precision.stored), result.of(precision.stored))
       let arguments = ProductArguments(
         weights: parameterLocation(node.parameters[0]), diffResult: try fetch(node.inputs[0], as: gradient),
         output: make(node.outputs[0], result))
@@ -90,20 +90,20 @@ extension Planner {
     }
     let bindings = [
       (ODN_DIFF_DST, try fetch(node.inputs[0], as: gradient)),
-      (ODN_WEIGHTS, try reordered(parameterLocation(node.parameters[0]), own, to: weights)),
+      (ODN_WEIGHTS, try parameter(node.parameters[0], own, as: weights)),
     ]
-    try emit(kernel, bindings + [(ODN_DIFF_SRC, make(node.outputs[0], result))], [result, weights, gradient])
+    try emit(kernel, bindings + [(ODN_DIFF_SRC, try store(node.outputs[0], result))], [result, weights, gradient])
   }
 
   mutating func addConvolutionBackwardWeights(
     _ node: Graph.Node, _ window: Window, _ groups: Int, _ hasBias: Bool
   ) throws {
     let own = try ownLayout(node.parameters[0])
-    let x = layout(node.inputs[0])
-    let dy = layoutOfOrigin(node.inputs[1])
+    let x = try operand(node.inputs[0])
+    let dy = try operandOfOrigin(node.inputs[1])
     let anyWeights = try Layout.any(weightExtents(node.parameters[0], groups))
-    let anySource = try Layout.any(graph[node.inputs[0]].shape)
-    let anyResult = try Layout.any(graph[node.inputs[1]].shape)
+    let anySource = try anyOperand(node.inputs[0])
+    let anyResult = try anyOperand(node.inputs[1])
     let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
     var geometry = odn_window(window)
     func candidate(_ x: Layout, _ weights: Layout, _ dy: Layout) -> () throws -> Kernel {
@@ -122,6 +122,7 @@ extension Planner {
     let gradient = try kernel.layout(ODN_DIFF_DST)
     let place = gradientLocation(node.parameters[0])
     if let shape = winogradShape(node, window, groups, images: [source, gradient], weights: own) {
+      let (source, gradient) = try (source.of(precision.stored), gradient.of(precision.stored))
       let arguments = ProductArguments(
         source: try fetch(node.inputs[0], as: source), diffResult: try fetch(node.inputs[1], as: gradient),
         diffBias: hasBias ? gradientLocation(node.parameters[1]) : nil, output: place)
@@ -142,8 +143,8 @@ extension Planner {
   private mutating func winogradShape(
     _ node: Graph.Node, _ window: Window, _ groups: Int, images: [Layout], weights: Layout
   ) -> ck_winograd? {
-    guard weights.text == WinogradConvolution.weightLayout,
-      images.allSatisfy({ $0.text == WinogradConvolution.imageLayout })
+    guard weights.order == WinogradConvolution.weightLayout,
+      images.allSatisfy({ $0.order == WinogradConvolution.imageLayout })
     else { return nil }
     let (input, output) =
       switch node.operation {
@@ -153,7 +154,7 @@ extension Planner {
       }
     guard
       let shape = WinogradConvolution.shape(
-        input: graph[input].shape, output: graph[output].shape, window, groups: groups)
+        input: graph[input].shape, output: graph[output].shape, window, groups: groups, storage: precision.storage)
     else { return nil }
     let text =
       "\(node.operation.kind) \(shape.batch)×\(shape.channels)×\(shape.height)×\(shape.width) "
@@ -179,61 +180,82 @@ extension Planner {
     return true
   }
 
+  /// Sources and gradients of inner products are row-major.
+  private func rows(_ value: Graph.ValueID, of element: Layout.Element) throws -> Layout {
+    try .plain(graph[value].shape, of: element)
+  }
+
   mutating func addInnerProduct(_ node: Graph.Node, _ hasBias: Bool) throws {
-    let source = try Layout.plain(graph[node.inputs[0]].shape)
     let shape = graph.parameters[node.parameters[0]].shape
-    let result = try Layout.plain(graph[node.outputs[0]].shape)
     let relu = appliesRelu(node.outputs[0])
     let samples = graph[node.inputs[0]].shape[0]
-    let input = try fetch(node.inputs[0], as: source)
     if try usesOwnInnerProduct(node.parameters[0], samples: samples) {
+      let source = try rows(node.inputs[0], of: precision.stored)
+      // A loss takes floats.
+      let isLogits = graph.logits == node.outputs[0]
+      let result = try rows(node.outputs[0], of: isLogits ? .float32 : precision.stored)
       let arguments = ProductArguments(
-        source: input, weights: parameterLocation(node.parameters[0]),
-        bias: hasBias ? parameterLocation(node.parameters[1]) : nil, output: makeStored(node.outputs[0], result),
-        relu: relu != 0)
-      return emit(BlockedInnerProduct(CK_FORWARD, samples: samples, weights: shape, arguments), [source, result])
+        source: try fetch(node.inputs[0], as: source), weights: parameterLocation(node.parameters[0]),
+        bias: hasBias ? parameterLocation(node.parameters[1]) : nil,
+        output: isLogits ? make(node.outputs[0], result) : try makeStored(node.outputs[0], result), relu: relu != 0)
+      let kernel = BlockedInnerProduct(
+        CK_FORWARD, samples: samples, weights: shape, precision, makesFloats: isLogits, arguments)
+      return emit(kernel, [source, result])
     }
-    let weights = try Layout.plain(shape)
+    let source = try rows(node.inputs[0], of: precision.computed)
+    let result = try rows(node.outputs[0], of: precision.computed)
+    let input = try fetch(node.inputs[0], as: source)
+    let weights = try Layout.plain(shape, of: precision.computed)
     let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil
     let kernel = try Kernel(
       odn_inner_product_forward(mode, source.pointer, weights.pointer, bias?.pointer, result.pointer, relu),
       "inner product")
-    var bindings = [(ODN_SRC, input), (ODN_WEIGHTS, parameterLocation(node.parameters[0]))]
-    bindings.append((ODN_DST, makeStored(node.outputs[0], result)))
+    var bindings = [
+      (ODN_SRC, input), (ODN_WEIGHTS, try parameter(node.parameters[0], .plain(shape), as: weights)),
+      (ODN_DST, try makeStored(node.outputs[0], result)),
+    ]
     if hasBias { bindings.append((ODN_BIAS, parameterLocation(node.parameters[1]))) }
     try emit(kernel, bindings, [source, weights, result])
   }
 
   mutating func addInnerProductBackwardData(_ node: Graph.Node) throws {
-    let dx = try Layout.plain(graph[node.outputs[0]].shape)
     let shape = graph.parameters[node.parameters[0]].shape
-    let dy = try Layout.plain(graph[node.inputs[0]].shape)
     let samples = graph[node.inputs[0]].shape[0]
-    let gradient = try fetch(node.inputs[0], as: dy)
     if try usesOwnInnerProduct(node.parameters[0], samples: samples) {
+      let dx = try rows(node.outputs[0], of: precision.stored)
+      let dy = try rows(node.inputs[0], of: precision.stored)
       let arguments = ProductArguments(
-        weights: parameterLocation(node.parameters[0]), diffResult: gradient, output: make(node.outputs[0], dx))
-      return emit(BlockedInnerProduct(CK_BACKWARD_DATA, samples: samples, weights: shape, arguments), [dx, dy])
+        weights: parameterLocation(node.parameters[0]), diffResult: try fetch(node.inputs[0], as: dy),
+        output: make(node.outputs[0], dx))
+      let kernel = BlockedInnerProduct(CK_BACKWARD_DATA, samples: samples, weights: shape, precision, arguments)
+      return emit(kernel, [dx, dy])
     }
-    let weights = try Layout.plain(shape)
+    let dx = try rows(node.outputs[0], of: precision.computed)
+    let dy = try rows(node.inputs[0], of: precision.computed)
+    let gradient = try fetch(node.inputs[0], as: dy)
+    let weights = try Layout.plain(shape, of: precision.computed)
     let kernel = try Kernel(
       odn_inner_product_backward_data(dx.pointer, weights.pointer, dy.pointer), "inner product backward")
-    let bindings = [(ODN_DIFF_DST, gradient), (ODN_WEIGHTS, parameterLocation(node.parameters[0]))]
-    try emit(kernel, bindings + [(ODN_DIFF_SRC, make(node.outputs[0], dx))], [dx, weights, dy])
+    let bindings = [
+      (ODN_DIFF_DST, gradient), (ODN_WEIGHTS, try parameter(node.parameters[0], .plain(shape), as: weights)),
+    ]
+    try emit(kernel, bindings + [(ODN_DIFF_SRC, try store(node.outputs[0], dx))], [dx, weights, dy])
   }
 
   mutating func addInnerProductBackwardWeights(_ node: Graph.Node, _ hasBias: Bool) throws {
-    let x = try Layout.plain(graph[node.inputs[0]].shape)
     let shape = graph.parameters[node.parameters[0]].shape
-    let dy = try Layout.plain(graph[node.inputs[1]].shape)
     let samples = graph[node.inputs[0]].shape[0]
+    let usesOwn = try usesOwnInnerProduct(node.parameters[0], samples: samples)
+    let x = try rows(node.inputs[0], of: usesOwn ? precision.stored : precision.computed)
+    let dy = try rows(node.inputs[1], of: usesOwn ? precision.stored : precision.computed)
     let source = try fetch(node.inputs[0], as: x)
     let gradient = try fetch(node.inputs[1], as: dy)
-    if try usesOwnInnerProduct(node.parameters[0], samples: samples) {
+    if usesOwn {
       let arguments = ProductArguments(
         source: source, diffResult: gradient, diffBias: hasBias ? gradientLocation(node.parameters[1]) : nil,
         output: gradientLocation(node.parameters[0]))
-      return emit(BlockedInnerProduct(CK_BACKWARD_WEIGHTS, samples: samples, weights: shape, arguments), [x, dy])
+      let kernel = BlockedInnerProduct(CK_BACKWARD_WEIGHTS, samples: samples, weights: shape, precision, arguments)
+      return emit(kernel, [x, dy])
     }
     let weights = try Layout.plain(shape)
     let bias = hasBias ? try Layout.plain(graph.parameters[node.parameters[1]].shape) : nil

@@ -15,13 +15,16 @@ package struct Planner {
   let parameterLayout: ParameterLayout?
   let isTraining: Bool
   let choice: KernelChoice
+  let precision: Precision
 
   var plan = Plan()
   var forms: [Int: ParameterLayout.Form] = [:]
   /// Offsets of parameters are known only once all forms are, so a first program is planned in two passes.
   private(set) var layouts: [Graph.ValueID: Layout] = [:]
   private(set) var locations: [Graph.ValueID: Plan.Location] = [:]
-  private(set) var storages: [ArenaPacking.Storage] = []
+  private var storages: [ArenaPacking.Storage] = []
+  /// Results of the current node that are still to be rounded.
+  var roundings: [Rounding] = []
   let lastReader: [Graph.ValueID: Int]
   /// By a value, the result of the ReLU that its kernel applies at once.
   private let fusedRelu: [Graph.ValueID: Graph.ValueID]
@@ -35,33 +38,37 @@ package struct Planner {
   /// - Parameter kept: values whose memory nothing may reuse, so that they can be read after a run.
   package static func plan(
     _ graph: Graph, parameterLayout: ParameterLayout, choice: KernelChoice = KernelChoice(),
-    recomputation: Recomputation = .none, keeping kept: [Graph.ValueID] = []
+    precision: Precision = .float32, recomputation: Recomputation = .none, keeping kept: [Graph.ValueID] = []
   ) throws -> Plan {
     var planner = Planner(
-      graph: graph, parameterLayout: parameterLayout, choice: choice, recomputation: recomputation, keeping: kept)
+      graph: graph, parameterLayout: parameterLayout, choice: choice, precision: precision,
+      recomputation: recomputation, keeping: kept)
     try planner.run()
     for value in kept { planner.plan.kept[value] = (planner.location(value), planner.layout(value)) }
     return planner.plan
   }
 
-  /// The parameter layout that the kernels of a training graph ask for.
+  /// The parameter layout that the kernels of a training graph ask for. It is that of float32 in any precision: parameters
+  /// are floats always, and two runs that differ in precision alone then have the same buckets.
   package static func parameterLayout(
     for graph: Graph, choice: KernelChoice = KernelChoice()
   ) throws -> ParameterLayout {
-    var planner = Planner(graph: graph, parameterLayout: nil, choice: choice)
+    var planner = Planner(graph: graph, parameterLayout: nil, choice: choice, precision: .float32)
     try planner.run()
     return try ParameterLayout(
       parameters: graph.parameters, finishingOrder: planner.graph.finishingOrder, forms: planner.forms)
   }
 
   private init(
-    graph: Graph, parameterLayout: ParameterLayout?, choice: KernelChoice, recomputation: Recomputation = .none,
+    graph: Graph, parameterLayout: ParameterLayout?, choice: KernelChoice, precision: Precision,
+    recomputation: Recomputation = .none,
     keeping kept: [Graph.ValueID] = []
   ) {
     let fused = choice.policy == .library ? graph : graph.fused(keeping: kept).gatheringChannels(keeping: kept)
     let graph = fused.recomputing(recomputation)
     self.graph = graph
     self.choice = choice
+    self.precision = precision
     self.parameterLayout = parameterLayout
     isTraining = !graph.nodes.contains { $0.operation == .softmaxCrossEntropyLoss }
     var lastReader: [Graph.ValueID: Int] = [:]
@@ -73,7 +80,8 @@ package struct Planner {
     for value in kept { lastReader[value] = graph.nodes.count }
     self.lastReader = lastReader
     fusedRelu = Self.reluFusions(graph, keeping: kept)
-    prefixes = Self.prefixes(graph, keeping: kept)
+    // Parts of values in bfloat16 are beyond what can be emulated.
+    prefixes = precision == .float32 ? Self.prefixes(graph, keeping: kept) : [:]
   }
 
   private static func reluFusions(_ graph: Graph, keeping kept: [Graph.ValueID]) -> [Graph.ValueID: Graph.ValueID] {
@@ -98,6 +106,7 @@ package struct Planner {
       self.node = index
       do {
         try add(node)
+        try round()
       } catch let error as EngineError {
         throw EngineError("layer \(node.name), \(node.operation.kind): \(error.description)")
       }
@@ -136,6 +145,7 @@ package struct Planner {
   /// Whether the current node gets our own kernel where there is a choice; the plan remembers that there was one.
   mutating func usesOwn(_ operation: String, isFaster: Bool) -> Bool {
     let node = graph.nodes[node]
+    let operation = precision == .float32 ? operation : "\(precision.rawValue) \(operation)"
     plan.choices[operation, default: []].insert(Plan.Place(operation: node.operation.kind, layer: node.name))
     return choice.usesOwn(operation, isFaster: isFaster)
   }
@@ -175,9 +185,9 @@ package struct Planner {
 
   /// Memory for what the current node's kernel stores: its result, or that of the ReLU behind it. The node's own result
   /// is then never there, but its layout is what gradients ask for.
-  mutating func makeStored(_ result: Graph.ValueID, _ layout: Layout) -> Plan.Location {
-    layouts[result] = layout
-    return make(fusedRelu[result] ?? result, layout)
+  mutating func makeStored(_ result: Graph.ValueID, _ layout: Layout) throws -> Plan.Location {
+    layouts[result] = try layout.of(precision.stored)
+    return try store(fusedRelu[result] ?? result, layout)
   }
 
   /// Whether the value's kernel has stored it already, with the ReLU applied.
@@ -185,10 +195,21 @@ package struct Planner {
 
   /// A result of the current node in the memory of an input that nobody reads later, else in memory of its own.
   mutating func make(_ value: Graph.ValueID, _ layout: Layout, inPlaceOf location: Plan.Location) -> Plan.Location {
-    guard case .arena(let storage) = location, storages[storage].last == node, storages[storage].bytes == layout.bytes
+    guard case .arena(let storage) = location, isLast(location), storages[storage].bytes == layout.bytes
     else { return make(value, layout) }
     alias(value, layout, location)
     return location
+  }
+
+  /// Whether nobody reads after the current node what lies there.
+  func isLast(_ location: Plan.Location) -> Bool {
+    guard case .arena(let storage) = location else { return false }
+    return storages[storage].last == node
+  }
+
+  func bytes(_ location: Plan.Location) -> Int {
+    guard case .arena(let storage) = location else { return 0 }
+    return storages[storage].bytes
   }
 
   /// A result that is an input under another shape: the same memory, kept as long as either is read.
@@ -204,26 +225,6 @@ package struct Planner {
   mutating func makeShared(bytes: Int, until last: Int) -> Plan.Location {
     storages.append(ArenaPacking.Storage(bytes: bytes, first: node, last: last))
     return .arena(storage: storages.count - 1)
-  }
-
-  /// Where a value lies in the layout wanted: as it is, or reordered into temporary memory.
-  mutating func fetch(_ value: Graph.ValueID, as wanted: Layout) throws -> Plan.Location {
-    try reordered(location(value), layout(value), to: wanted)
-  }
-
-  mutating func reordered(_ source: Plan.Location, _ layout: Layout, to wanted: Layout) throws -> Plan.Location {
-    if layout == wanted { return source }
-    let destination = temporary(bytes: wanted.bytes)
-    try emitReorder(source, layout, destination, wanted)
-    return destination
-  }
-
-  mutating func emitReorder(
-    _ source: Plan.Location, _ layout: Layout, _ destination: Plan.Location, _ wanted: Layout
-  ) throws {
-    let kernel = try Kernel(odn_reorder(layout.pointer, wanted.pointer), "reorder \(layout.text) to \(wanted.text)")
-    try emit(kernel, [(ODN_SRC, source), (ODN_DST, destination)], [layout, wanted])
-    plan.text[plan.text.count - 1] = "reorder " + plan.text[plan.text.count - 1]
   }
 
   /// The first of the candidates with the best rank; candidates that the library refuses are passed over.

@@ -141,7 +141,7 @@ package final class Program {
     case .kernel(let kernel, _): try kernel.run()
     case .own(let kernel, let scratch):
       kernel.run(scratch: scratch.map { pointer($0, inputs) } ?? arena.assumingMemoryBound(to: Float.self)) {
-        pointer($0, inputs)
+        UnsafeMutableRawPointer(pointer($0, inputs))
       }
     case .loss(let logits, let gradient, let samples, let classes, let smoothing):
       let result = ck_softmax_cross_entropy(

@@ -22,14 +22,14 @@ struct WinogradConvolution: OwnKernel {
     return "winograd F(\(tile)×\(tile), \(kernel)×\(kernel))"
   }
 
-  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutablePointer<Float>) {
+  func run(scratch: UnsafeMutablePointer<Float>, _ place: (Plan.Location) -> UnsafeMutableRawPointer) {
     var job = ck_winograd_job()
     job.shape = shape
-    job.source = arguments.source.map { UnsafePointer(place($0)) }
-    job.weights = arguments.weights.map { UnsafePointer(place($0)) }
-    job.bias = arguments.bias.map { UnsafePointer(place($0)) }
-    job.diff_result = arguments.diffResult.map { UnsafePointer(place($0)) }
-    job.diff_bias = arguments.diffBias.map(place)
+    job.source = arguments.source.map { UnsafeRawPointer(place($0)) }
+    job.weights = arguments.weights.map { floats(place($0)) }
+    job.bias = arguments.bias.map { floats(place($0)) }
+    job.diff_result = arguments.diffResult.map { UnsafeRawPointer(place($0)) }
+    job.diff_bias = arguments.diffBias.map { mutableFloats(place($0)) }
     job.output = place(arguments.output)
     job.relu = arguments.relu ? 1 : 0
     job.scratch = scratch
@@ -43,7 +43,9 @@ extension WinogradConvolution {
   static let weightLayout = "ABcd\(ck_block())b\(ck_block())a"
 
   /// The shape of a convolution that it can do: stride 1, one group, a kernel of 3×3 or 5×5.
-  static func shape(input: [Int], output: [Int], _ window: Window, groups: Int) -> ck_winograd? {
+  static func shape(
+    input: [Int], output: [Int], _ window: Window, groups: Int, storage: ck_storage
+  ) -> ck_winograd? {
     let kernel = window.kernel[0]
     guard groups == 1, kernel == 3 || kernel == 5, window.kernel == [kernel, kernel], window.stride == [1, 1],
       window.padding.allSatisfy({ $0 < kernel })
@@ -51,7 +53,7 @@ extension WinogradConvolution {
     return ck_winograd(
       batch: input[0], channels: input[1], height: input[2], width: input[3], filters: output[1],
       out_height: output[2], out_width: output[3], padding_top: window.padding[0], padding_left: window.padding[1],
-      kernel: Int32(kernel))
+      kernel: Int32(kernel), storage: storage)
   }
 
   /// Whether it is faster than the library's direct kernel: enough channels to fill vectors, enough tiles to be worth

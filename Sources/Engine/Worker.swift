@@ -24,16 +24,18 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
     _ configuration: Executor.Configuration, _ layout: ParameterLayout, training: [Int], evaluation: [Int]
   ) throws -> Plans {
     let network = configuration.network
+    func plan(_ graph: Graph) throws -> Plan {
+      try Planner.plan(
+        graph, parameterLayout: layout, choice: configuration.kernelChoice, precision: configuration.precision,
+        recomputation: configuration.recomputation)
+    }
     var plans: Plans = []
     for batch in training {
       let graph = network.traced(batchSize: batch).training(labelSmoothing: configuration.labelSmoothing)
-      let plan = try Planner.plan(
-        graph, parameterLayout: layout, choice: configuration.kernelChoice, recomputation: configuration.recomputation)
-      plans.append((batch, true, plan))
+      plans.append((batch, true, try plan(graph)))
     }
     for batch in evaluation {
-      let graph = network.traced(batchSize: batch).inference()
-      plans.append((batch, false, try Planner.plan(graph, parameterLayout: layout, choice: configuration.kernelChoice)))
+      plans.append((batch, false, try plan(network.traced(batchSize: batch).inference())))
     }
     return plans
   }

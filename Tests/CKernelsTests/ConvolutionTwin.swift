@@ -24,10 +24,10 @@ struct ConvolutionTwin {
       }
     }
     let (channels, filters, kernel) = (shape.channels, shape.filters, Int(shape.kernel))
-    source = values(shape.batch * channels * shape.height * shape.width)
+    source = StoredImage.kept(values(shape.batch * channels * shape.height * shape.width), shape.storage)
     weights = values(filters * channels * kernel * kernel)
     bias = values(filters)
-    diffResult = values(shape.batch * filters * shape.out_height * shape.out_width)
+    diffResult = StoredImage.kept(values(shape.batch * filters * shape.out_height * shape.out_width), shape.storage)
     result = [Double](repeating: 0, count: diffResult.count)
     diffSource = [Double](repeating: 0, count: source.count)
     diffWeights = [Double](repeating: 0, count: weights.count)

@@ -29,36 +29,33 @@ private struct GatherCase {
   /// The channels of each source.
   let sources: [Int]
   let channels: [Int32]
+  var storage = CK_IN_FLOAT32
 
   /// Whether `parts` of the kernel give what copying `expected` channels (the case's own, unless given) gives.
   func isExact(of parts: Int32, expecting expected: [Int32]? = nil) -> Bool {
     let blocks = Blocks(Int(ck_block()))
     let numbers = sources.indices.map { source in
-      (0..<batch * sources[source] * area).map { Float(1 + source * 100_000 + $0) }
+      (0..<batch * sources[source] * area).map { storage == CK_IN_FLOAT32 ? Float(1 + source * 100_000 + $0) : Float(1 + (source * 37 + $0) % 251) }
     }
     let memory = sources.indices.map { source in
-      let pointer = UnsafeMutableBufferPointer<Float>.allocate(
-        capacity: blocks.imageCount(batch, sources[source], area))
-      pointer.initialize(repeating: 0)
-      for (value, place) in zip(numbers[source], blocks.images(batch, sources[source], area)) { pointer[place] = value }
-      return pointer
+      var values = [Float](repeating: 0, count: blocks.imageCount(batch, sources[source], area))
+      for (value, place) in zip(numbers[source], blocks.images(batch, sources[source], area)) { values[place] = value }
+      return StoredImage(values, storage)
     }
-    defer { for pointer in memory { pointer.deallocate() } }
-    var result = [Float](repeating: .nan, count: blocks.imageCount(batch, channels.count, area))
-    let pointers = memory.map { UnsafePointer($0.baseAddress) }
+    let stored = StoredImage(count: blocks.imageCount(batch, channels.count, area), storage)
+    let pointers = memory.map { UnsafeRawPointer?($0.memory) }
     pointers.withUnsafeBufferPointer { pointers in
       sources.map(Int32.init).withUnsafeBufferPointer { counts in
         channels.withUnsafeBufferPointer { channels in
-          result.withUnsafeMutableBufferPointer { result in
-            var job = ck_gather_channels_job(
-              batch: batch, area: area, sources: pointers.baseAddress, source_channels: counts.baseAddress,
-              source_count: Int32(counts.count), result: result.baseAddress, channels: channels.baseAddress,
-              channel_count: Int32(channels.count))
-            ck_gather_channels(&job, nil, parts)
-          }
+          var job = ck_gather_channels_job(
+            storage: storage, batch: batch, area: area, sources: pointers.baseAddress,
+            source_channels: counts.baseAddress, source_count: Int32(counts.count), result: stored.memory,
+            channels: channels.baseAddress, channel_count: Int32(channels.count))
+          withExtendedLifetime(memory) { ck_gather_channels(&job, nil, parts) }
         }
       }
     }
+    let result = stored.values
     let places = blocks.images(batch, channels.count, area)
     var slow = [Float](repeating: 0, count: result.count)
     for image in 0..<batch {
@@ -93,8 +90,11 @@ private struct GatherCase {
       for channels in orders {
         for (batch, area) in [(1, 1), (2, 5), (3, 16)] {
           for parts in 1...3 {
-            let example = GatherCase(batch: batch, area: area, sources: sources, channels: channels)
-            if !example.isExact(of: Int32(parts)) { wrong.append("\(example) in \(parts)") }
+            for storage in [CK_IN_FLOAT32, CK_IN_BFLOAT16] {
+              let example = GatherCase(
+                batch: batch, area: area, sources: sources, channels: channels, storage: storage)
+              if !example.isExact(of: Int32(parts)) { wrong.append("\(example) in \(parts)") }
+            }
           }
         }
       }

@@ -17,6 +17,20 @@ import Testing
     await #expect(processExitsWith: .success) { InnerProductCase.expectNoMismatch(CK_AVX512) }
   }
 
+  @Test func bfloat16WithoutItsInstructionsGivesTheSameBits() async {
+    await #expect(processExitsWith: .success) {
+      let cases = [(7, 100, 31), (33, 600, 40), (70, 17, 300)].map {
+        InnerProductCase(samples: $0.0, inputs: $0.1, outputs: $0.2, in: CK_IN_BFLOAT16)
+      }
+      let same = expectTheSameBitsWithoutDots {
+        cases.flatMap { example in
+          [CK_FORWARD, CK_BACKWARD_DATA, CK_BACKWARD_WEIGHTS].map { example.run($0, parts: 1).output }
+        }
+      }
+      #expect(same)
+    }
+  }
+
   @Test func theComparisonSeesADifference() {
     #expect(InnerProductCase(samples: 2, inputs: 5, outputs: 3).mismatches(parts: [1], disturbing: true).count == 4)
   }
@@ -47,8 +61,13 @@ struct InnerProductCase {
   private var diffWeights: [Double]
   private var diffBias: [Double]
 
-  init(samples: Int, inputs: Int, outputs: Int) {
-    shape = ck_inner_product(samples: samples, inputs: inputs, outputs: outputs)
+  /// - Parameter floatResults: whether forward results are floats in any storage.
+  init(
+    samples: Int, inputs: Int, outputs: Int, in storage: ck_storage = CK_IN_FLOAT32, floatResults: Bool = false
+  ) {
+    shape = ck_inner_product(
+      samples: samples, inputs: inputs, outputs: outputs, storage: storage,
+      result_storage: floatResults ? CK_IN_FLOAT32 : storage)
     func values(_ seed: UInt32, _ count: Int) -> [Float] {
       var state = seed
       return (0..<count).map { _ in
@@ -56,7 +75,8 @@ struct InnerProductCase {
         return Float(Int32(bitPattern: state)) * 0x1p-31
       }
     }
-    (source, bias, diffResult) = (values(1, samples * inputs), values(3, outputs), values(5, samples * outputs))
+    (source, bias) = (StoredImage.kept(values(1, samples * inputs), storage), values(3, outputs))
+    diffResult = StoredImage.kept(values(5, samples * outputs), storage)
     let standard = values(7, outputs * inputs)
     let blocks = Blocks(Int(ck_block()))
     weightPlaces = blocks.weights(outputs, inputs, 1)
@@ -91,38 +111,40 @@ struct InnerProductCase {
     let counts = [
       CK_FORWARD: diffResult.count, CK_BACKWARD_DATA: source.count, CK_BACKWARD_WEIGHTS: weights.count,
     ]
-    var output = [Float](repeating: .nan, count: counts[pass] ?? 0)
+    let images = (StoredImage(source, shape.storage), StoredImage(diffResult, shape.storage))
+    let kinds = [
+      CK_FORWARD: shape.result_storage, CK_BACKWARD_DATA: shape.storage, CK_BACKWARD_WEIGHTS: CK_IN_FLOAT32,
+    ]
+    let output = StoredImage(count: counts[pass] ?? 0, kinds[pass] ?? CK_IN_FLOAT32)
     var diffBias = [Float](repeating: .nan, count: bias.count)
-    source.withUnsafeBufferPointer { source in
-      weights.withUnsafeBufferPointer { weights in
-        diffResult.withUnsafeBufferPointer { diffResult in
-          bias.withUnsafeBufferPointer { bias in
-            output.withUnsafeMutableBufferPointer { output in
-              diffBias.withUnsafeMutableBufferPointer { diffBias in
-                scratch.withUnsafeMutableBufferPointer { scratch in
-                  var job = ck_inner_product_job(
-                    shape: shape, source: source.baseAddress, weights: weights.baseAddress, bias: bias.baseAddress,
-                    diff_result: diffResult.baseAddress, output: output.baseAddress, diff_bias: diffBias.baseAddress,
-                    relu: 1, scratch: scratch.baseAddress)
-                  ck_inner_product_run(&job, pass, nil, parts)
-                }
-              }
-            }
+    weights.withUnsafeBufferPointer { weights in
+      bias.withUnsafeBufferPointer { bias in
+        diffBias.withUnsafeMutableBufferPointer { diffBias in
+          scratch.withUnsafeMutableBufferPointer { scratch in
+            var job = ck_inner_product_job(
+              shape: shape, source: images.0.memory, diff_result: images.1.memory, weights: weights.baseAddress,
+              bias: bias.baseAddress, output: output.memory, diff_bias: diffBias.baseAddress, relu: 1,
+              scratch: scratch.baseAddress)
+            ck_inner_product_run(&job, pass, nil, parts)
           }
         }
       }
     }
+    let result = output.values
     precondition(scratch[scratchCount...].allSatisfy { $0 == 7 }, "\(shape) writes beyond its scratch memory")
-    return (output, diffBias)
+    return (result, diffBias)
   }
 
   /// What leaves the definition by more than its bound, differs between numbers of parts, or is not zero in the padding.
   func mismatches(parts: [Int32] = [1, 2, 3], disturbing: Bool = false) -> [String] {
     var wrong: [String] = []
     /// - Parameter terms: how many numbers of at most 1 are summed for an element.
-    func compare(_ name: String, _ ours: [Float], _ places: [Int], _ reference: [Double], terms: Int) {
-      // A sum may cancel, so its error is measured against what is summed.
-      let bound = 2e-7 * Double(terms + 1)
+    func compare(
+      _ name: String, _ ours: [Float], _ places: [Int], _ reference: [Double], terms: Int, rounds: Bool = false
+    ) {
+      // A sum may cancel, so its error is measured against what is summed: rounding adds it up in full at worst, that of
+      // weights to bfloat16 as the root of so many terms.
+      let bound = rounds ? 0x1p-7 * (Double(terms).squareRoot() + 1) : 2e-7 * Double(terms + 1)
       let error = zip(places, reference).map { abs(Double(ours[$0]) - $1) }.max() ?? 0
       if !(error + (disturbing ? 1 : 0) < bound) { wrong.append("\(name) is off by \(error): \(shape)") }
       let used = Set(places)
@@ -136,7 +158,9 @@ struct InnerProductCase {
       (CK_BACKWARD_WEIGHTS, "dw", weightPlaces, diffWeights, shape.samples),
     ] {
       let runs = parts.map { run(pass, parts: $0) }
-      compare(name, runs[0].output, places, reference, terms: terms)
+      compare(
+        name, runs[0].output, places, reference, terms: terms,
+        rounds: shape.storage == CK_IN_BFLOAT16 && pass != CK_BACKWARD_WEIGHTS)
       for (count, other) in zip(parts, runs) where other.output.map(\.bitPattern) != runs[0].output.map(\.bitPattern) {
         wrong.append("\(name) has other bits in \(count) parts: \(shape)")
       }
@@ -153,7 +177,11 @@ struct InnerProductCase {
     for samples in [1, 2, 7, 16, 33, 70] {
       for inputs in [1, 5, 16, 17, 100, 600] {
         for outputs in [1, 10, 16, 31, 40, 300] {
-          wrong += InnerProductCase(samples: samples, inputs: inputs, outputs: outputs).mismatches()
+          for storage in [CK_IN_FLOAT32, CK_IN_BFLOAT16] {
+            let example = InnerProductCase(
+              samples: samples, inputs: inputs, outputs: outputs, in: storage, floatResults: outputs == 10)
+            wrong += example.mismatches()
+          }
         }
       }
     }

@@ -53,6 +53,12 @@ import Testing
       "--model lenet5 --batch-size 31 --epochs 2 --micro-batch-size 2 --clip-norm 0.5 --label-smoothing 0.1 "
         + "--hold-out 20 --nesterov --warmup-epochs 0.5 --schedule polynomial --decay-all --dropout 0.2"),
     Case(
+      "bf16", shards: 4, [.ranks(1), .bound(2), .ranks(3), .ranks(4)], synthetic("1x28x28", train: 50, test: 30),
+      "--model cnn --batch-size 20 --steps 3 --precision bf16"),
+    Case(
+      "bf16, residual blocks, dropout", shards: 3, [.ranks(1), .ranks(2)], synthetic("3x8x8", train: 23, test: 20),
+      "--model resnet18-cifar --dropout 0.1 --batch-size 10 --steps 2 --precision bf16"),
+    Case(
       "two threads a shard", shards: 3, [.ranks(1), .bound(1), .ranks(2), .ranks(3)],
       synthetic("1x12x12", train: 60, test: 40),
       "--model lenet5 --batch-size 30 --steps 3 --threads-per-shard 2 --schedule step --milestones 1st,2st"),

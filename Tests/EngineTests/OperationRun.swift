@@ -13,7 +13,7 @@ final class OperationRun {
   private let parameters: FloatBuffer
   private let gradients: FloatBuffer
 
-  init(inputs shapes: [[Int]], _ body: ([SymbolicTensor]) -> SymbolicTensor) throws {
+  init(inputs shapes: [[Int]], _ precision: Precision = .float32, _ body: ([SymbolicTensor]) -> SymbolicTensor) throws {
     let trace = Trace()
     let inputs = shapes.map { trace.input($0) }
     let result = body(inputs)
@@ -22,7 +22,8 @@ final class OperationRun {
     output = result.value
     inputGradients = inputs.map { differentiated.gradients[$0.value] }
     layout = try Planner.parameterLayout(for: graph)
-    let plan = try Planner.plan(graph, parameterLayout: layout, keeping: [output] + inputGradients.compactMap { $0 })
+    let plan = try Planner.plan(
+      graph, parameterLayout: layout, precision: precision, keeping: [output] + inputGradients.compactMap { $0 })
     arena = try FloatBuffer(count: plan.arenaBytes / 4 + 16)
     parameters = try FloatBuffer(count: layout.count)
     gradients = try FloatBuffer(count: layout.count)

@@ -186,10 +186,12 @@ import Testing
     example.operation == "residualBlock" ? parameter : "layer." + parameter
   }
 
-  static func prepared(_ example: OperationReferences.Case, _ references: OperationReferences) throws -> (
-    OperationRun, inputs: [[Float]], parameters: [String: [Float]], seed: [Float]
-  ) {
-    let run = try OperationRun(inputs: example.inputs.map(references.shape)) { traced($0, example, references) }
+  static func prepared(
+    _ example: OperationReferences.Case, _ references: OperationReferences, _ precision: Precision = .float32
+  ) throws -> (OperationRun, inputs: [[Float]], parameters: [String: [Float]], seed: [Float]) {
+    let run = try OperationRun(inputs: example.inputs.map(references.shape), precision) {
+      traced($0, example, references)
+    }
     var parameters: [String: [Float]] = [:]
     for (name, tensor) in (example.parameters ?? [:]).merging(example.state ?? [:], uniquingKeysWith: { a, _ in a }) {
       parameters[layerName(name, example)] = try references.values(tensor)

@@ -26,12 +26,14 @@ import Testing
       .innerProduct("fc2", outputs: 10)
   }
 
-  private func expectEqualBits(_ network: Network, _ choice: KernelChoice, threads: Int) throws {
+  private func expectEqualBits(
+    _ network: Network, _ choice: KernelChoice, threads: Int, precision: Precision = .float32
+  ) throws {
     let shards = [[2, 1]]
-    let kept = try ShardRun(network, shards: shards, threads: threads, kernelChoice: choice)
+    let kept = try ShardRun(network, shards: shards, threads: threads, kernelChoice: choice, precision: precision)
     for recomputation in [Recomputation.selective, .full] {
       let run = try ShardRun(
-        network, shards: shards, threads: threads, kernelChoice: choice, recomputation: recomputation)
+        network, shards: shards, threads: threads, kernelChoice: choice, precision: precision, recomputation: recomputation)
       #expect(run.bits == kept.bits, "\(recomputation), \(choice.policy), \(threads) threads")
     }
   }
@@ -54,6 +56,10 @@ import Testing
   @Test func bitsAreTheSameOfAPlainChain() throws {
     try expectEqualBits(Self.plainChain, KernelChoice(), threads: 1)
     try expectEqualBits(Self.plainChain, KernelChoice(.library), threads: 2)
+  }
+
+  @Test(arguments: [ModelName.resnet20CIFAR, .shufflenetV2]) func bitsAreTheSameInBFloat16(_ model: ModelName) throws {
+    try expectEqualBits(try #require(Self.network(model)), KernelChoice(), threads: 1, precision: .bf16)
   }
 
   @Test func bitsAreTheSameOfTwoThreads() throws {

@@ -57,7 +57,8 @@ struct ShardRun {
   /// Makes an executor for these cuts and runs them from the start values of a seed.
   init(
     _ network: Network, shards: [[Int]], workers: Int = 1, threads: Int = 1, labelSmoothing: Float = 0,
-    kernelChoice: KernelChoice = KernelChoice(), recomputation: Recomputation = .none
+    kernelChoice: KernelChoice = KernelChoice(), precision: Precision = .float32,
+    recomputation: Recomputation = .none
   ) throws {
     var configuration = Executor.Configuration(
       network: network, trainingBatchSizes: Array(Set(shards.joined())).sorted())
@@ -65,6 +66,7 @@ struct ShardRun {
     configuration.threadsPerShard = threads
     configuration.labelSmoothing = labelSmoothing
     configuration.kernelChoice = kernelChoice
+    configuration.precision = precision
     configuration.recomputation = recomputation
     configuration.seed = 9
     let executor = try Executor(configuration)

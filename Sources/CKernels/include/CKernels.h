@@ -3,6 +3,7 @@
 #define CKERNELS_H
 #include "add.h"
 #include "batch_norm.h"
+#include "bfloat16.h"
 #include "dispatch.h"
 #include "dropout.h"
 #include "environment.h"

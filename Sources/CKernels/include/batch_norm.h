@@ -9,23 +9,26 @@
 typedef struct {
   long batch, channels, area;
   float epsilon;
+  /// Of the images; statistics, parameters and sums are floats whatever it is.
+  ck_storage storage;
 } ck_batch_norm;
 
 /// z = (x − mean)/√(variance + ε)·scale + shift, plus `residual` unless that is NULL; y = min(max(z, 0), ceiling) where
 /// `relu`, else z. The ceiling may be infinite.
 typedef struct {
   ck_batch_norm shape;
-  const float *source, *residual;
+  /// Images.
+  const void *source, *residual;
   /// [channels].
   const float *scale, *shift;
   /// [channels]; computed unless `given`.
   float *mean, *variance;
   int given, relu;
   float ceiling;
-  /// Floats from one image of the source to the next, where it is the first channels of a larger tensor; else 0.
+  /// Elements from one image of the source to the next, where it is the first channels of a larger tensor; else 0.
   long source_stride;
-  /// May be `source` or `residual`.
-  float *result;
+  /// An image; may be `source` or `residual`.
+  void *result;
 } ck_batch_norm_forward_job;
 
 /// The gradients that belong to it. Where there was a ReLU, dz = dy where 0 < z < ceiling, else 0: without a residual z is
@@ -33,18 +36,19 @@ typedef struct {
 /// `diff_residual`.
 typedef struct {
   ck_batch_norm shape;
-  const float *source, *result, *diff_result;
+  /// Images.
+  const void *source, *result, *diff_result;
   const float *scale, *shift, *mean, *variance;
   int relu;
   float ceiling;
   /// Unless NULL, what is added to the source's gradient.
-  const float *earlier;
-  /// Floats from one image to the next, where these are the first channels of a larger tensor; else 0.
+  const void *earlier;
+  /// Elements from one image to the next, where these are the first channels of a larger tensor; else 0.
   long source_stride, earlier_stride, diff_source_stride;
-  /// May be `diff_result` or `earlier`.
-  float *diff_source;
-  /// NULL without a residual; may be `diff_result`.
-  float *diff_residual;
+  /// An image; may be `diff_result` or `earlier`.
+  void *diff_source;
+  /// An image; NULL without a residual; may be `diff_result`.
+  void *diff_residual;
   float *diff_scale, *diff_shift;
 } ck_batch_norm_backward_job;
 

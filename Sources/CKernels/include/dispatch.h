@@ -13,4 +13,10 @@ ck_instruction_set ck_effective_instruction_set(void);
 /// thread uses a kernel.
 void ck_limit_instruction_set(ck_instruction_set highest);
 
+/// Whether bfloat16 is multiplied and rounded by instructions for it. Without them the bits are the same.
+int ck_has_dots(void);
+
+/// Does without those instructions from now on; for tests.
+void ck_forgo_dots(void);
+
 #endif

@@ -8,12 +8,13 @@
 #include "pass.h"
 
 typedef struct {
+  ck_storage storage;
   long batch, area;
   /// Side by side, so that source s begins at channel source_channels[0] + … + source_channels[s − 1].
-  const float *const *sources;
+  const void *const *sources;
   const int *source_channels;
   int source_count;
-  float *result;
+  void *result;
   /// For each channel of the result the one that it is, or −1 for zeros.
   const int *channels;
   int channel_count;

@@ -9,14 +9,20 @@
 
 typedef struct {
   long samples, inputs, outputs;
+  /// Of sources, results and the gradients of both, and of what is multiplied. Weights in floats are rounded on the way.
+  ck_storage storage;
+  /// Of the forward result alone: floats, where a loss takes it.
+  ck_storage result_storage;
 } ck_inner_product;
 
 /// What a pass reads and writes, as in `ck_winograd_job`. A sample's result and its gradient do not depend on the other
 /// samples, nor any bit on `parts`.
 typedef struct {
   ck_inner_product shape;
-  const float *source, *weights, *bias, *diff_result;
-  float *output, *diff_bias;
+  const void *source, *diff_result;
+  const float *weights, *bias;
+  void *output;
+  float *diff_bias;
   int relu;
   float *scratch;
 } ck_inner_product_job;

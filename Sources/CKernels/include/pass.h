@@ -5,6 +5,9 @@
 /// The result, the source's gradient, or the gradients of weights and bias.
 typedef enum { CK_FORWARD, CK_BACKWARD_DATA, CK_BACKWARD_WEIGHTS } ck_pass;
 
+/// What images are stored as. Parameters and their gradients are floats, and so is every sum.
+typedef enum { CK_IN_FLOAT32, CK_IN_BFLOAT16 } ck_storage;
+
 /// Channels side by side in a block: as many as a vector of the effective instruction set holds, 8 or 16.
 int ck_block(void);
 

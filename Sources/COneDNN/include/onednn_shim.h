@@ -29,9 +29,17 @@ void odn_team(void (*body)(void *context, int part), void *context, int parts);
 
 // MARK: layouts
 
-/// Extents of a tensor of 32-bit floats (or of opaque bytes) and the order in which memory holds its elements.
+/// Extents of a tensor, the order in which memory holds its elements, and what these are.
 typedef struct odn_layout odn_layout;
 
+typedef enum { ODN_FLOAT32, ODN_BFLOAT16 } odn_element;
+
+/// Whether there are kernels for bfloat16 under the effective instruction set.
+int odn_has_bfloat16(void);
+
+/// The same order of other elements; NULL for orders that have no name. All layouts are made as those of floats.
+odn_layout *odn_layout_of_elements(const odn_layout *, odn_element);
+odn_element odn_layout_element(const odn_layout *);
 /// Row-major.
 odn_layout *odn_layout_plain(int rank, const int64_t *extents);
 /// Left to the kernel that is made with it.

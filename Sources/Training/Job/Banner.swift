@@ -31,7 +31,8 @@ public struct Banner: Sendable {
     lines.append(
       (
         "model",
-        "\(trainer.network.name) · \(grouped(parameters)) parameters (\(mebibytes(4 * parameters))) · float32 · "
+        "\(trainer.network.name) · \(grouped(parameters)) parameters (\(mebibytes(4 * parameters))) · "
+          + "\(recipe.precision.rawValue)\(recipe.precision.isNative ? "" : " emulated, slow on this processor") · "
           + "oneDNN \(fingerprint["oneDNN"]) \(fingerprint["oneDNN instruction set"]) · plan \(trainer.planDigest)"
       ))
     let kept = trainer.data.evaluatesHeldOut ? "held out" : "test"

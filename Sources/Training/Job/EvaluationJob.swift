@@ -51,6 +51,7 @@ public struct EvaluationJob: Sendable {
       var configuration = Executor.Configuration(
         network: data.network(recipe), trainingBatchSizes: recipe.programSizes(data.plan(recipe), shards: shards))
       configuration.kernelChoice = kernels.choice
+      configuration.precision = recipe.precision
       configuration.trains = false
       configuration.evaluationBatchSizes = blocks.map(\.count)
       configuration.workers = resources.workers

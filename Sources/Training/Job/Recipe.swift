@@ -1,6 +1,7 @@
 import Collectives
 import Datasets
 import Determinism
+import Engine
 import Models
 import Networks
 import Optimizers
@@ -51,6 +52,8 @@ public struct Recipe: Sendable, Equatable {
   public var planSource = PlanSource.rules
   /// Changes memory and time, and no bit: the one setting that may be another when a run goes on.
   public var recomputation = Recomputation.none
+  /// What activations are stored as and multiplied in.
+  public var precision = Precision.float32
 
   // The sum of gradients.
   public var allReduce: AllReduceAlgorithm = .ring

@@ -57,6 +57,7 @@ public final class Trainer {
     var configuration = Executor.Configuration(
       network: network, trainingBatchSizes: recipe.programSizes(data.plan(recipe), shards: resources.shards))
     configuration.labelSmoothing = recipe.labelSmoothing
+    configuration.precision = recipe.precision
     configuration.evaluationBatchSizes = data.evaluationBlocks(recipe).map(\.count)
     configuration.workers = resources.workers
     configuration.threadsPerShard = resources.threadsPerShard

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Engine
 import MPI
 import Models
 import Training
@@ -22,7 +23,7 @@ struct BenchStepCommand: JobCommand {
   @Option(help: "Images as CxHxW (default: those that the model is known by).") var input: String?
   @Option(help: "Classes (default: as many as the model is known by).") var classes: Int?
   @OptionGroup var kernels: KernelOptions
-  @Option(help: "Another --plan to time as well, shown beside the first.") var compare: String?
+  @Option(help: "Another --plan, or --precision, to time as well, shown beside the first.") var compare: String?
   @OptionGroup var reduction: ReductionOptions
   @Option(name: .customLong("json"), help: "Write all figures to this file.") var jsonPath: String?
 
@@ -32,14 +33,21 @@ struct BenchStepCommand: JobCommand {
     var other: StepBenchmark.Report?
     if let compare {
       var benchmark = benchmark
-      benchmark.recipe.planSource = PlanSource(compare)
+      if let precision = Precision(rawValue: compare) {
+        benchmark.recipe.precision = precision
+      } else {
+        benchmark.recipe.planSource = PlanSource(compare)
+      }
       other = try benchmark.run(world)
     }
     try world.agree {
       guard world.rank == 0 else { return }
       if let jsonPath { try write(try json(report), to: jsonPath) }
       show(lines(report))
-      if let other, let compare { show([""] + comparison(report, other, names: (kernels.plan ?? "rules", compare))) }
+      if let other, let compare {
+        let own = Precision(rawValue: compare) == nil ? kernels.plan ?? "rules" : benchmark.recipe.precision.rawValue
+        show([""] + comparison(report, other, names: (own, compare)))
+      }
     }
     return ExitCode.done.rawValue
   }

@@ -40,6 +40,7 @@ struct ModelsCommand: ParsableCommand {
     @Option(help: "Threads of a shard, for the plan.") var threadsPerShard = 1
     @Option(help: "Activations that are computed again to save memory: none, selective or full.")
     var recompute = Recomputation.none.rawValue
+    @Option(help: "float32 or bf16, for the memory and the plan.") var precision = "float32"
     @Flag(help: "List the parameters: names, shapes, and the order of their elements in memory.") var parameters = false
     @Flag(help: "Print the plan: the kernels and layouts of a step, in the order of execution.") var plan = false
 
@@ -54,6 +55,7 @@ struct ModelsCommand: ParsableCommand {
       var configuration = Executor.Configuration(network: network, trainingBatchSizes: [batchSize])
       configuration.threadsPerShard = threadsPerShard
       configuration.recomputation = try known(recompute, flag: "--recompute")
+      configuration.precision = try known(precision, flag: "--precision")
       let kernels = try ExecutionPlan(configuration)
 
       let graph = network.traced(batchSize: 1)

@@ -6,6 +6,7 @@ extension RecipeOptions {
     optimizer.override(with: other.optimizer)
     kernels.plan = other.kernels.plan ?? kernels.plan
     kernels.recompute = other.kernels.recompute ?? kernels.recompute
+    kernels.precision = other.kernels.precision ?? kernels.precision
     reduction.override(with: other.reduction)
   }
 }

@@ -186,8 +186,16 @@ struct KernelOptions: ParsableArguments {
       """)
   var recompute: String?
 
+  @Option(
+    help: """
+      float32, or bf16: activations and products in bfloat16, parameters and sums in float32 (default: float32). Without \
+      AVX512-BF16 it is emulated and slow.
+      """)
+  var precision: String?
+
   func apply(to recipe: inout Recipe) throws {
     if let plan { recipe.planSource = PlanSource(plan) }
+    if let precision { recipe.precision = try known(precision, flag: "--precision") }
     if let recompute { recipe.recomputation = try known(recompute, flag: "--recompute") }
   }
 }
