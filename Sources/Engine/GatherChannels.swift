@@ -14,7 +14,8 @@ struct GatherChannels: OwnKernel {
   private let team = KernelTeam()
 
   init(
-    in storage: ck_storage, batch: Int, area: Int, sources: [Plan.Location], sourceChannels: [Int], channels: [Int], result: Plan.Location
+    in storage: ck_storage, batch: Int, area: Int, sources: [Plan.Location], sourceChannels: [Int], channels: [Int],
+    result: Plan.Location
   ) {
     self.storage = storage
     (self.batch, self.area, self.sources, self.result) = (batch, area, sources, result)
@@ -33,7 +34,8 @@ struct GatherChannels: OwnKernel {
       sourceChannels.withUnsafeBufferPointer { counts in
         channels.withUnsafeBufferPointer { channels in
           var job = ck_gather_channels_job(
-            storage: storage, batch: batch, area: area, sources: pointers.baseAddress, source_channels: counts.baseAddress,
+            storage: storage, batch: batch, area: area, sources: pointers.baseAddress,
+            source_channels: counts.baseAddress,
             source_count: Int32(counts.count), result: place(result), channels: channels.baseAddress,
             channel_count: Int32(channels.count))
           ck_gather_channels(&job, team.run, team.parts)

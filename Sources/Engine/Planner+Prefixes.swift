@@ -95,7 +95,9 @@ extension Planner {
     let (source, value) = (node.inputs[0], node.outputs[0])
     let shape = graph[value].shape
     let block = Int(ck_block())
-    guard precision == .float32, graph[value].gradientOf != nil, shape[1] % block == 0, isTakenAsPrefix(value) else { return false }
+    guard precision == .float32, graph[value].gradientOf != nil, shape[1] % block == 0, isTakenAsPrefix(value) else {
+      return false
+    }
     let blocks = try Layout.channelBlocks(shape, of: block)
     guard try layout(source) == .channelBlocks(graph[source].shape, of: block), layoutOfOrigin(value) == blocks else {
       return false

@@ -68,7 +68,9 @@ extension Planner {
     let block = Int(ck_block())
     let blocks = try Layout.channelBlocks(shape, of: block).of(precision.stored)
     let result = graph[node.outputs[0]].gradientOf == nil ? blocks : layoutOfOrigin(node.outputs[0])
-    let sources = try node.inputs.map { try fetch($0, as: .channelBlocks(graph[$0].shape, of: block).of(precision.stored)) }
+    let sources = try node.inputs.map {
+      try fetch($0, as: .channelBlocks(graph[$0].shape, of: block).of(precision.stored))
+    }
     let place = make(node.outputs[0], result)
     let destination = result == blocks ? place : temporary(bytes: blocks.bytes)
     emit(

@@ -192,7 +192,9 @@ struct BatchNormCase {
         }
       }
     }
-    let ownGradient = (0..<shape.batch).flatMap { dx.values[($0 * (imageCount + gap))..<($0 * (imageCount + gap) + imageCount)] }
+    let ownGradient = (0..<shape.batch).flatMap {
+      dx.values[($0 * (imageCount + gap))..<($0 * (imageCount + gap) + imageCount)]
+    }
     var result = [
       "y": y.values, "mean": mean, "variance": variance, "dx": ownGradient, "dscale": dscale, "dshift": dshift,
     ]

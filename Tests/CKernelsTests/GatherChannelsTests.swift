@@ -35,7 +35,9 @@ private struct GatherCase {
   func isExact(of parts: Int32, expecting expected: [Int32]? = nil) -> Bool {
     let blocks = Blocks(Int(ck_block()))
     let numbers = sources.indices.map { source in
-      (0..<batch * sources[source] * area).map { storage == CK_IN_FLOAT32 ? Float(1 + source * 100_000 + $0) : Float(1 + (source * 37 + $0) % 251) }
+      (0..<batch * sources[source] * area).map {
+        storage == CK_IN_FLOAT32 ? Float(1 + source * 100_000 + $0) : Float(1 + (source * 37 + $0) % 251)
+      }
     }
     let memory = sources.indices.map { source in
       var values = [Float](repeating: 0, count: blocks.imageCount(batch, sources[source], area))

@@ -155,7 +155,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let short =
       synthetic("3x8x8", train: 40, test: 20)
-      + ["--model", "resnet18-cifar", "--shards", "2", "--batch-size", "8", "--steps", "4", "--dropout", "0.2"]
+      + ["--model", "resnet20-cifar", "--shards", "2", "--batch-size", "8", "--steps", "4", "--dropout", "0.2"]
     let whole = try Launch.alone.run(["train", "--run-dir", "run", "--save-every", "1"] + short, in: directory.url)
     try #require(whole.exitCode == 0, "\(whole.transcript)")
     let digest = try Record(whole, directory: directory.url.appendingPathComponent("run")).value("state_sha256")

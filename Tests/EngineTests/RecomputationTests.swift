@@ -33,7 +33,8 @@ import Testing
     let kept = try ShardRun(network, shards: shards, threads: threads, kernelChoice: choice, precision: precision)
     for recomputation in [Recomputation.selective, .full] {
       let run = try ShardRun(
-        network, shards: shards, threads: threads, kernelChoice: choice, precision: precision, recomputation: recomputation)
+        network, shards: shards, threads: threads, kernelChoice: choice, precision: precision,
+        recomputation: recomputation)
       #expect(run.bits == kept.bits, "\(recomputation), \(choice.policy), \(threads) threads")
     }
   }
