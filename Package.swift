@@ -73,8 +73,12 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CKernels", "CZlib"]),
     // How fast the data path is.
     .executableTarget(name: "data-speed", dependencies: ["Datasets"], path: "Benchmarks/data-speed"),
+    // How fast our own pools and convolutions are beside the library's.
+    .executableTarget(name: "kernel-speed", dependencies: ["CKernels", "COneDNN"], path: "Benchmarks/kernel-speed"),
     // How far Winograd's convolutions are from exact ones.
-    .executableTarget(name: "winograd-error", dependencies: ["CKernels"], path: "Benchmarks/winograd-error"),
+    .executableTarget(
+      name: "winograd-error", dependencies: ["CKernels", "Engine", "Models", "Networks"],
+      path: "Benchmarks/winograd-error"),
     .testTarget(
       name: "NetworksTests", dependencies: ["Networks", "Models", "Determinism", "TensorFiles"],
       exclude: ["References"]),

@@ -13,9 +13,13 @@ public final class GradientReducer {
 
   /// Prepares all rounds of all buckets. Collective; equal arguments everywhere.
   ///
-  /// - Parameter communicator: its ranks host the shards as `placement` says; messages go over a duplicate of it.
+  /// - Parameters:
+  ///   - communicator: its ranks host the shards as `placement` says; messages go over a duplicate of it.
+  ///   - memory: where all shards' vectors lie, if in memory that all ranks share; its first common vector takes the sums, and
+  ///     may be the result.
   public init(
-    communicator: Communicator, placement: Placement, buckets: [Range<Int>], algorithm: AllReduceAlgorithm
+    communicator: Communicator, placement: Placement, buckets: [Range<Int>], algorithm: AllReduceAlgorithm,
+    memory: SharedVectors? = nil
   ) throws {
     precondition(placement.ranks == communicator.size, "\(placement) on \(communicator.size) ranks")
     self.algorithm = algorithm
@@ -23,7 +27,9 @@ public final class GradientReducer {
     self.buckets = buckets
     let own = try communicator.duplicate()
     transport =
-      if let order = algorithm.order {
+      if let order = algorithm.order, let memory {
+        SharedMemoryTransport(memory, order: order, buckets: buckets)
+      } else if let order = algorithm.order {
         MessageTransport(
           own, placement: placement,
           programs: buckets.map { bucket in

@@ -1,3 +1,4 @@
+import CKernels
 import Networks
 
 /// What an executor would do and need, found out without generating code or taking memory.
@@ -7,6 +8,13 @@ public struct ExecutionPlan: Sendable {
   public let text: String
   /// Bytes of one worker's arena.
   public let arenaBytes: Int
+  /// The convolutions by Winograd's algorithm, each shape once for each pass, in the order of the first program.
+  package let winogradPasses: [WinogradPass]
+
+  package struct WinogradPass {
+    package let pass: ck_pass
+    package let shape: ck_winograd
+  }
 
   public init(_ configuration: Executor.Configuration) throws {
     let result = Box<ExecutionPlan>()
@@ -15,15 +23,23 @@ public struct ExecutionPlan: Sendable {
       let layout = try configuration.chooseParameterLayout()
       let plans = try Worker.plans(
         configuration, layout, training: configuration.trainingPrograms, evaluation: configuration.evaluationPrograms)
-      result.value = ExecutionPlan(
-        parameterLayout: layout, text: Worker.text(plans), arenaBytes: plans.map(\.plan.arenaBytes).max() ?? 0)
+      result.value = ExecutionPlan(parameterLayout: layout, plans)
     }
     guard let plan = result.value else { preconditionFailure("a job that did not run") }
     self = plan
   }
 
-  private init(parameterLayout: ParameterLayout, text: String, arenaBytes: Int) {
-    (self.parameterLayout, self.text, self.arenaBytes) = (parameterLayout, text, arenaBytes)
+  private init(parameterLayout: ParameterLayout, _ plans: Worker.Plans) {
+    self.parameterLayout = parameterLayout
+    text = Worker.text(plans)
+    arenaBytes = plans.map(\.plan.arenaBytes).max() ?? 0
+    var seen: Set<String> = []
+    winogradPasses = plans.flatMap(\.plan.steps).compactMap { step in
+      guard case .own(let kernel, _) = step.instruction, let convolution = kernel as? WinogradConvolution,
+        seen.insert("\(convolution.pass) \(convolution.shape)").inserted
+      else { return nil }
+      return WinogradPass(pass: convolution.pass, shape: convolution.shape)
+    }
   }
 }
 

@@ -7,8 +7,10 @@ import Foundation
 public final class FloatBuffer: @unchecked Sendable {  // Who may write when is the owner's to arrange.
   public let count: Int
   public let pointer: UnsafeMutablePointer<Float>
-  private let base: UnsafeMutableRawPointer
+  /// Nil for memory of somebody else.
+  private let base: UnsafeMutableRawPointer?
   private let length: Int
+  private let owner: AnyObject?
 
   private static let hugePage = 2 << 20
 
@@ -24,9 +26,16 @@ public final class FloatBuffer: @unchecked Sendable {  // Who may write when is 
       throw EngineError("no memory for \(wanted >> 20) MiB; use fewer shards a rank, a smaller batch or more hosts")
     }
     base = memory
-    if length >= Self.hugePage { madvise(base, length, Int32(MADV_HUGEPAGE)) }
-    memset(base, 0, length)
-    pointer = (base + skew).bindMemory(to: Float.self, capacity: count)
+    owner = nil
+    if length >= Self.hugePage { madvise(memory, length, Int32(MADV_HUGEPAGE)) }
+    memset(memory, 0, length)
+    pointer = (memory + skew).bindMemory(to: Float.self, capacity: count)
+  }
+
+  /// A vector in memory of somebody else, whom it keeps alive.
+  public init(count: Int, at pointer: UnsafeMutablePointer<Float>, of owner: AnyObject) {
+    (self.count, self.pointer, self.owner) = (count, pointer, owner)
+    (base, length) = (nil, 0)
   }
 
   deinit { free(base) }

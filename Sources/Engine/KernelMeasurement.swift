@@ -18,38 +18,14 @@ extension KernelChoice {
   private static func times(_ configuration: Executor.Configuration, _ policy: Policy) throws -> [String: Double] {
     var configuration = configuration
     configuration.kernelChoice = KernelChoice(policy)
-    configuration.workers = 1
-    configuration.evaluationBatchSizes = []
-    let batch = configuration.trainingBatchSizes.max() ?? 1
-    configuration.trainingBatchSizes = [batch]
-    let executor = try Executor(configuration)
-    let parameters = try FloatBuffer(count: executor.parameterLayout.count)
-    let gradients = try FloatBuffer(count: executor.parameterLayout.count)
-    let images = try FloatBuffer(count: batch * configuration.network.input.count)
-    let labels = [Int32](repeating: 0, count: batch)
-    let ids = (0..<batch).map(UInt32.init)
-    try executor.parameterLayout.initialize(parameters.pointer, seed: 1)
-
+    let measurement = try StepMeasurement(configuration)
     var least: [String: Double] = [:]
     for round in 0..<4 {
-      executor.startProfile()
-      _ = try labels.withUnsafeBufferPointer { labels in
-        try ids.withUnsafeBufferPointer { ids in
-          guard let labels = labels.baseAddress, let ids = ids.baseAddress else { return }
-          _ = try executor.computeGradients(
-            parameters: parameters.pointer,
-            [
-              Executor.ShardWork(
-                images: images.pointer, labels: labels, sampleIDs: ids, batches: [batch], gradients: gradients.pointer,
-                globalBatch: batch, epoch: 0, step: round)
-            ])
-        }
-      }
+      let profile = try measurement.step()
       // The first round meets cold memory.
       if round == 0 { continue }
       var sums: [String: Double] = [:]
-      let profile = executor.profile()
-      for (operation, places) in executor.choices {
+      for (operation, places) in measurement.choices {
         sums[operation] = profile.filter { places.contains(Plan.Place(operation: $0.operation, layer: $0.layer)) }
           .reduce(0) { $0 + $1.milliseconds }
       }

@@ -94,7 +94,8 @@ package final class Layout: @unchecked Sendable, Equatable {  // The C++ value b
 }
 
 extension Layout {
-  /// Copies a tensor from one layout into another, of floats; for set-up and files, not for steps.
+  /// Copies a tensor from one layout into another, of floats, on the calling thread alone; for set-up and files, not for
+  /// steps.
   static func reorder(
     from source: Layout, _ sourceMemory: UnsafeMutableRawPointer, to destination: Layout,
     _ destinationMemory: UnsafeMutableRawPointer
@@ -107,6 +108,11 @@ extension Layout {
       ck_widen_bfloat16(sourceMemory.assumingMemoryBound(to: UInt16.self), widened.pointer, count)
       return try reorder(from: floats, widened.pointer, to: destination, destinationMemory)
     }
+    // A thread that is no worker would get a team of all cores for each small tensor, whose threads wait for each other
+    // in loops: beside other busy ranks that took ten times as long as the copies.
+    let team = odn_threads()
+    odn_set_threads(1)
+    defer { odn_set_threads(team) }
     let kernel = try Kernel(odn_reorder(source.pointer, destination.pointer), "reordering a tensor")
     try kernel.build()
     try kernel.bind(ODN_SRC, to: sourceMemory)

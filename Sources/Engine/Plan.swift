@@ -61,5 +61,5 @@ package struct Plan {
   /// For each parameter of the graph, the step after which its gradient is final.
   var finishedAfter: [Int: Int] = [:]
   /// One line an instruction: operation, layer, implementation, layouts. Its digest names the plan.
-  var text: [String] = []
+  package var text: [String] = []
 }

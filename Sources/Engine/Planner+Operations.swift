@@ -13,12 +13,12 @@ extension Planner {
     case .innerProduct(let hasBias): try addInnerProduct(node, hasBias)
     case .innerProductBackwardData: try addInnerProductBackwardData(node)
     case .innerProductBackwardWeights(let hasBias): try addInnerProductBackwardWeights(node, hasBias)
-    case .maxPool(let window): try addPool(node, ODN_POOL_MAX, window)
-    case .averagePool(let window): try addPool(node, ODN_POOL_AVERAGE, window)
-    case .globalAveragePool: try addPool(node, ODN_POOL_AVERAGE, wholeImage(node.inputs[0]))
-    case .maxPoolBackward(let window): try addPoolBackward(node, ODN_POOL_MAX, window)
-    case .averagePoolBackward(let window): try addPoolBackward(node, ODN_POOL_AVERAGE, window)
-    case .globalAveragePoolBackward: try addPoolBackward(node, ODN_POOL_AVERAGE, wholeImage(node.outputs[0]))
+    case .maxPool(let window): try addPool(node, .max, window)
+    case .averagePool(let window): try addPool(node, .average, window)
+    case .globalAveragePool: try addPool(node, .average, wholeImage(node.inputs[0]))
+    case .maxPoolBackward(let window): try addPoolBackward(node, .max, window)
+    case .averagePoolBackward(let window): try addPoolBackward(node, .average, window)
+    case .globalAveragePoolBackward: try addPoolBackward(node, .average, wholeImage(node.outputs[0]))
     case .batchNorm(let epsilon): try addBatchNorm(node, epsilon)
     case .batchNormInference(let epsilon): try addBatchNormInference(node, epsilon)
     case .batchNormBackward(let epsilon): try addBatchNormBackward(node, epsilon)
@@ -45,40 +45,6 @@ extension Planner {
   }
 
   var mode: odn_mode { isTraining ? ODN_TRAINING : ODN_INFERENCE }
-
-  private func wholeImage(_ value: Graph.ValueID) -> Window {
-    Window(kernel: Array(graph[value].shape[2...]), stride: [1, 1], padding: [0, 0])
-  }
-
-  // MARK: pooling
-
-  private mutating func addPool(_ node: Graph.Node, _ pool: odn_pool, _ window: Window) throws {
-    let source = try operand(node.inputs[0])
-    let any = try anyOperand(node.outputs[0])
-    var geometry = odn_window(window)
-    let kernel = try Kernel(odn_pool_forward(mode, pool, source.pointer, any.pointer, &geometry), "pool")
-    let result = try kernel.layout(ODN_DST)
-    var bindings = [(ODN_SRC, try fetch(node.inputs[0], as: source)), (ODN_DST, try store(node.outputs[0], result))]
-    if node.outputs.count > 1 {
-      let workspace = try kernel.layout(ODN_WORKSPACE)
-      let place = make(node.outputs[1], workspace)
-      if workspace.bytes > 0 { bindings.append((ODN_WORKSPACE, place)) }
-    }
-    try emit(kernel, bindings, [source, result])
-  }
-
-  private mutating func addPoolBackward(_ node: Graph.Node, _ pool: odn_pool, _ window: Window) throws {
-    // dy has the layout of the forward result, dx that of the forward input.
-    let dy = try operandOfOrigin(node.inputs[0])
-    let dx = try operandOfOrigin(node.outputs[0])
-    var geometry = odn_window(window)
-    let kernel = try Kernel(odn_pool_backward(pool, dx.pointer, dy.pointer, &geometry), "pool backward")
-    var bindings = [(ODN_DIFF_DST, try fetch(node.inputs[0], as: dy)), (ODN_DIFF_SRC, try store(node.outputs[0], dx))]
-    if node.inputs.count > 1, try kernel.layout(ODN_WORKSPACE).bytes > 0 {
-      bindings.append((ODN_WORKSPACE, location(node.inputs[1])))
-    }
-    try emit(kernel, bindings, [dx, dy])
-  }
 
   // MARK: batch normalisation
 

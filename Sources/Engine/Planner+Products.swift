@@ -44,13 +44,14 @@ extension Planner {
     }
     let result = try kernel.layout(ODN_DST)
     let own = knownLayout(node.parameters[0]) ?? weights
-    if let shape = try winogradShape(node, window, groups, images: [kernel.layout(ODN_SRC), result], weights: own) {
-      let (source, result) = try (kernel.layout(ODN_SRC).of(precision.stored), result.of(precision.stored))
+    let images = try [kernel.layout(ODN_SRC), result]
+    if let ownKernel = ownConvolution(CK_FORWARD, node, window, groups, images: images, weights: own, kernel) {
+      let (source, result) = try (images[0].of(precision.stored), images[1].of(precision.stored))
       let arguments = ProductArguments(
         source: try fetch(node.inputs[0], as: source), weights: parameterLocation(node.parameters[0]),
         bias: hasBias ? parameterLocation(node.parameters[1]) : nil,
         output: try makeStored(node.outputs[0], result), relu: relu != 0)
-      return emit(WinogradConvolution(CK_FORWARD, shape, arguments), [source, own, result])
+      return emit(ownKernel(arguments), [source, own, result])
     }
     var bindings = [
       (ODN_SRC, try fetch(node.inputs[0], as: kernel.layout(ODN_SRC))),
@@ -81,12 +82,13 @@ extension Planner {
     let weights = try kernel.layout(ODN_WEIGHTS)
     let result = try kernel.layout(ODN_DIFF_SRC)
     let gradient = try kernel.layout(ODN_DIFF_DST)
-    if let shape = winogradShape(node, window, groups, images: [result, gradient], weights: own) {
-      let (gradient, result) = try (gradient.of(precision.stored), result.of(precision.stored))
+    let images = takesLayouts(kernel) ? [result, gradient] : [dx, dy]
+    if let ownKernel = ownConvolution(CK_BACKWARD_DATA, node, window, groups, images: images, weights: own, kernel) {
+      let (result, gradient) = try (images[0].of(precision.stored), images[1].of(precision.stored))
       let arguments = ProductArguments(
         weights: parameterLocation(node.parameters[0]), diffResult: try fetch(node.inputs[0], as: gradient),
         output: make(node.outputs[0], result))
-      return emit(WinogradConvolution(CK_BACKWARD_DATA, shape, arguments), [result, own, gradient])
+      return emit(ownKernel(arguments), [result, own, gradient])
     }
     let bindings = [
       (ODN_DIFF_DST, try fetch(node.inputs[0], as: gradient)),
@@ -121,12 +123,13 @@ extension Planner {
     let weights = try kernel.layout(ODN_DIFF_WEIGHTS)
     let gradient = try kernel.layout(ODN_DIFF_DST)
     let place = gradientLocation(node.parameters[0])
-    if let shape = winogradShape(node, window, groups, images: [source, gradient], weights: own) {
-      let (source, gradient) = try (source.of(precision.stored), gradient.of(precision.stored))
+    let images = takesLayouts(kernel) ? [source, gradient] : [x, dy]
+    if let ownKernel = ownConvolution(CK_BACKWARD_WEIGHTS, node, window, groups, images: images, weights: own, kernel) {
+      let (source, gradient) = try (images[0].of(precision.stored), images[1].of(precision.stored))
       let arguments = ProductArguments(
         source: try fetch(node.inputs[0], as: source), diffResult: try fetch(node.inputs[1], as: gradient),
         diffBias: hasBias ? gradientLocation(node.parameters[1]) : nil, output: place)
-      return emit(WinogradConvolution(CK_BACKWARD_WEIGHTS, shape, arguments), [source, own, gradient])
+      return emit(ownKernel(arguments), [source, own, gradient])
     }
     let destination = weights == own ? place : temporary(bytes: weights.bytes)
     var bindings = [
@@ -138,28 +141,52 @@ extension Planner {
     if weights != own { try emitReorder(destination, weights, place, own) }
   }
 
-  /// The shape of a convolution that Winograd's algorithm takes over from the library's kernel: one for which it is
-  /// faster, and whose layouts, as the library would choose them, are those it works on.
-  private mutating func winogradShape(
-    _ node: Graph.Node, _ window: Window, _ groups: Int, images: [Layout], weights: Layout
-  ) -> ck_winograd? {
-    guard weights.order == WinogradConvolution.weightLayout,
-      images.allSatisfy({ $0.order == WinogradConvolution.imageLayout })
-    else { return nil }
-    let (input, output) =
-      switch node.operation {
-      case .convolutionBackwardData: (node.outputs[0], node.inputs[0])
-      case .convolutionBackwardWeights: (node.inputs[0], node.inputs[1])
+  /// Whether our own kernel would take over layouts from the library's. They are the library's choice as long as it has
+  /// generated code for them; where it has not, it reorders to what its matrix products take, and ours takes values as they
+  /// lie.
+  private func takesLayouts(_ kernel: Kernel) -> Bool { kernel.rank == 0 || precision != .float32 }
+
+  /// Our own kernel for a pass of a convolution where it takes over from the library's, `kernel`: it is faster, and the
+  /// layouts are those it works on.
+  private mutating func ownConvolution(
+    _ pass: ck_pass, _ node: Graph.Node, _ window: Window, _ groups: Int, images: [Layout], weights: Layout,
+    _ kernel: Kernel
+  ) -> ((ProductArguments) -> any OwnKernel)? {
+    let (x, y) =
+      switch pass {
+      case CK_BACKWARD_DATA: (node.outputs[0], node.inputs[0])
+      case CK_BACKWARD_WEIGHTS: (node.inputs[0], node.inputs[1])
       default: (node.inputs[0], node.outputs[0])
       }
-    guard
+    let (input, output) = (graph[x].shape, graph[y].shape)
+    func text(_ extents: some Sequence<Int>) -> String { extents.map(String.init).joined(separator: "×") }
+    let operation =
+      "\(node.operation.kind) \(text(input)) to \(text(output.dropFirst())) by \(text(window.kernel))"
+    let (source, result) = (images[0].order, images[1].order)
+    guard result == WinogradConvolution.imageLayout else { return nil }
+    if precision == .float32, pass == CK_BACKWARD_WEIGHTS, source == "abcd",
+      let shape = FirstConvolution.shape(
+        input: input, output: output, window, groups: groups, weights: weights),
+      usesOwn(operation + ", few channels", isFaster: kernel.rank > 0)
+    {
+      return { FirstConvolution(shape, $0) }
+    }
+    guard source == WinogradConvolution.imageLayout else { return nil }
+    if weights.order == WinogradConvolution.weightLayout,
       let shape = WinogradConvolution.shape(
-        input: graph[input].shape, output: graph[output].shape, window, groups: groups, storage: precision.storage)
-    else { return nil }
-    let text =
-      "\(node.operation.kind) \(shape.batch)×\(shape.channels)×\(shape.height)×\(shape.width) "
-      + "to \(shape.filters)×\(shape.out_height)×\(shape.out_width) by \(shape.kernel)×\(shape.kernel)"
-    return usesOwn(text, isFaster: WinogradConvolution.isFaster(shape)) ? shape : nil
+        input: input, output: output, window, groups: groups, storage: precision.storage),
+      usesOwn(operation, isFaster: WinogradConvolution.isFaster(shape))
+    {
+      return { WinogradConvolution(pass, shape, $0) }
+    }
+    if precision == .float32, weights.order == DepthwiseConvolution.weightLayout,
+      let shape = DepthwiseConvolution.shape(input: input, output: output, window, groups: groups),
+      usesOwn(
+        operation + ", depthwise", isFaster: DepthwiseConvolution.isFaster(pass, shape, libraryRank: kernel.rank))
+    {
+      return { DepthwiseConvolution(pass, shape, $0) }
+    }
+    return nil
   }
 
   private func ownLayout(_ parameter: Int) throws -> Layout {

@@ -73,6 +73,27 @@ import Testing
     }
   }
 
+  /// How ranks of a node share their work: every way gives the bits of one rank that shares nothing.
+  @Test(arguments: [
+    "--model lenet5 --batch-size 12 --epochs 1 --clip-norm 0.5 --bucket-size 16KiB",
+    "--model resnet20-cifar --batch-size 10 --steps 3 --nesterov --bucket-size 1MiB",
+    "--model mlp --batch-size 11 --steps 4 --micro-batch-size 2 --bucket-size 4KiB",
+  ])
+  func sharingChangesNoBit(_ settings: String) throws {
+    let arguments =
+      synthetic("1x28x28", train: 40, test: 20) + settings.split(separator: " ").map(String.init) + ["--shards", "3"]
+    let reference = try record(arguments, .alone)
+    for sharing in [
+      "--transport messages", "--transport shared-memory", "--transport shared-memory --update replicated",
+    ] {
+      for ranks in [2, 3] {
+        let other = try record(arguments + sharing.split(separator: " ").map(String.init), .ranks(ranks))
+        let difference = other.difference(from: reference)
+        #expect(difference == nil, "\(sharing), \(ranks) ranks: \(difference ?? "")")
+      }
+    }
+  }
+
   @Test func anotherSeedGivesOtherBits() throws {
     let arguments = synthetic("1x6x6", train: 20, test: 20) + ["--model", "mlp", "--batch-size", "10", "--steps", "2"]
     let records = try ["1", "2"].map { try record(arguments + ["--seed", $0], .alone) }

@@ -88,6 +88,18 @@ import Testing
     }
     let shown = try output(["models", "show", "cnn", "--parameters", "--plan", "--batch-size", "4"])
     #expect(shown.contains("conv2.weight") && shown.contains("64×32×5×5") && shown.contains("\ntraining 4\n"))
+    // Every instruction has a time; what convolutions and inner products reach is compared with the peak.
+    let plan = try #require(shown.components(separatedBy: "\ntraining 4\n").last).split(separator: "\n")
+    #expect(plan[0].contains(#/ms +GFLOP/s +of peak +instruction/#), "\(plan[0])")
+    for operation in ["convolution conv2", "backward data conv2", "backward weights conv2", "inner product fc1"] {
+      #expect(
+        plan.contains { $0.contains(operation) && $0.contains(#/^ *[0-9.]+ +[0-9,]+ +[0-9]+% +/#) },
+        "\(operation): \(plan)")
+    }
+    #expect(plan.dropFirst().allSatisfy { $0.contains(#/^ *[0-9.]+ +/#) }, "\(plan)")
+    let untimed = try output(["models", "show", "cnn", "--plan", "--no-times", "--batch-size", "4"])
+    let lines = try #require(untimed.components(separatedBy: "\ntraining 4\n").last).split(separator: "\n")
+    #expect(lines.count == plan.count - 2 && lines[0].hasPrefix("convolution conv1 "), "\(lines)")
   }
 
   /// The machine is described once, whatever the ranks; findings that need action say so.
@@ -110,7 +122,7 @@ import Testing
     try #require(job.exitCode == 0, "\(job.transcript)")
     let data = try Data(contentsOf: directory.url.appendingPathComponent("step.json"))
     let all = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-    for key in ["samples_per_second_best", "samples_per_second_median", "gflops", "share_of_peak"] {
+    for key in ["samples_per_second_best", "samples_per_second_median", "gflops", "share_of_peak", "start_seconds"] {
       let value = try #require(all[key] as? Double, "\(key)")
       #expect(value > 0, "\(key)")
     }

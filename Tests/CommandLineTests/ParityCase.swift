@@ -11,27 +11,65 @@ struct ParityCase: Sendable, CustomTestStringConvertible {
   let model: ModelName
   let batchSize: Int
   let shards: Int
-  var steps = 20
+  /// Synthetic images of this shape; nil for the first images of Fashion-MNIST.
+  var images: ImageShape?
+  let learningRate: Double
+  let steps: Int
   var seed: UInt64 = 7
+
+  init(
+    _ model: ModelName, batchSize: Int, shards: Int, images: ImageShape? = nil, learningRate: Double = 0.01,
+    steps: Int = 20
+  ) {
+    (self.model, self.batchSize, self.shards, self.images) = (model, batchSize, shards, images)
+    (self.learningRate, self.steps) = (learningRate, steps)
+  }
 
   var testDescription: String { model.rawValue }
 
-  /// The first images of Fashion-MNIST, one epoch of them.
+  /// One epoch of images.
   var sampleCount: Int { batchSize * steps }
 
-  /// How a parameter starts: as the models define it, but for two that keep the growth of rounding low, so that
+  /// What `train` and `data order` are told of the data.
+  func dataOptions(directory: String) -> [String] {
+    guard let images else { return ["--dataset", "fashion-mnist", "--data-dir", directory] }
+    return synthetic("\(images.channels)x\(images.height)x\(images.width)", train: sampleCount, test: 1)
+  }
+
+  func dataset() throws -> ImageDataset {
+    guard let images else { return try loadDataset(named: "fashion-mnist", directory: nil) }
+    return try SyntheticImages(shape: images, trainCount: sampleCount, testCount: 1).dataset()
+  }
+
+  /// Where a parameter starts: as the models define it, but for those that keep the growth of rounding low, so that
   /// agreement after twenty steps says something.
-  func initializer(of parameter: Parameter) -> Initializer {
+  func start(of parameter: Parameter) -> [Float] {
+    let isScale = parameter.role == .normalizationScale
     switch model {
     case .cnn where parameter.isWeight:
       // PyTorch's own start, with smaller gradients than He's.
-      .fanInUniform(fan: parameter.shape.dropFirst().reduce(1, *))
-    case .resnet18CIFAR where parameter.name.hasSuffix(".bn2.weight"):
+      return Initializer.fanInUniform(fan: parameter.shape.dropFirst().reduce(1, *))
+        .values(count: parameter.count, seed: seed, name: parameter.name)
+    case .resnet18CIFAR, .resnet20CIFAR, .resnet18:
+      guard isScale && parameter.name.hasSuffix(".bn2.weight") else { break }
       // Residual blocks begin as the identity (Goyal et al. 2017, section 5.1). Without that, float32 and float64 part
       // within ten steps, in PyTorch too.
-      .zeros
-    default: parameter.initializer
+      return [Float](repeating: 0, count: parameter.count)
+    case .resnet34, .resnet50, .resnext50, .densenet121, .mobilenetV1, .mobilenetV2, .shufflenetV2:
+      // Normalised values lie where few ReLUs change sides, which in a deep network is what rounding grows by; residual
+      // blocks begin near the identity.
+      if endsResidualBlock(parameter.name) { return [Float](repeating: isScale ? 0.1 : 0, count: parameter.count) }
+      if isScale { return [Float](repeating: 0.25, count: parameter.count) }
+      if parameter.role == .normalizationShift { return [Float](repeating: 1, count: parameter.count) }
+    default: break
     }
+    return parameter.initializer.values(count: parameter.count, seed: seed, name: parameter.name)
+  }
+
+  /// Whether a tensor is scale or shift of a residual block's last normalisation.
+  private func endsResidualBlock(_ name: String) -> Bool {
+    let last = model == .resnet34 ? ".bn2." : [.resnet50, .resnext50].contains(model) ? ".bn3." : "none"
+    return name.hasSuffix(last + "weight") || name.hasSuffix(last + "bias")
   }
 }
 
@@ -50,33 +88,33 @@ struct ParityInputs {
     let directory = try TemporaryDirectory()
     self.directory = directory
     func path(_ name: String) -> String { directory.url.appendingPathComponent(name).path }
-    let fashion = try loadDataset(named: "fashion-mnist", directory: nil)
-    let shape = fashion.shape
+    let images = try example.dataset()
+    let shape = images.shape
 
     try FileManager.default.createDirectory(atPath: path("data"), withIntermediateDirectories: true)
-    try Self.write(fashion.train, example.sampleCount, to: path("data/train"))
-    try Self.write(fashion.test, 100, to: path("data/t10k"))
+    try Self.write(images.train, example.sampleCount, to: path("data/train"))
+    try Self.write(images.test, min(images.test.count, 100), to: path("data/t10k"))
 
     let network = example.model.network(
-      input: .init(shape.channels, shape.height, shape.width), classes: fashion.classCount)
+      input: .init(shape.channels, shape.height, shape.width), classes: images.classCount)
     let parameters = network.traced(batchSize: 1).parameters
     let start = Dictionary(
       uniqueKeysWithValues: parameters.map {
-        ($0.name, example.initializer(of: $0).values(count: $0.count, seed: example.seed, name: $0.name))
+        ($0.name, example.start(of: $0))
       })
     self.start = start
     let tensors = parameters.map { TensorSource(name: $0.name, shape: $0.shape, values: start[$0.name] ?? []) }
     try SafetensorsFile.write(tensors, to: path("start.safetensors"))
 
-    let result = try run([
-      product("swift-dp-train"), "data", "order", "--dataset", "fashion-mnist", "--data-dir", path("data"), "--seed",
-      "\(example.seed)", "--batch-size", "\(example.batchSize)", "--shards", "\(example.shards)",
-    ])
+    let result = try run(
+      [product("swift-dp-train"), "data", "order"] + example.dataOptions(directory: path("data")) + [
+        "--seed", "\(example.seed)", "--batch-size", "\(example.batchSize)", "--shards", "\(example.shards)",
+      ])
     guard result.exitCode == 0 else { throw Failure(result.transcript) }
     try result.standardOutput.write(toFile: path("order.txt"), atomically: false, encoding: .utf8)
   }
 
-  /// The first `count` samples as IDX files.
+  /// The first `count` samples as IDX files; images of several channels have an axis for them.
   private static func write(_ set: ImageSet, _ count: Int, to stem: String) throws {
     func write(_ extents: [Int], _ bytes: [UInt8], _ name: String) throws {
       var file: [UInt8] = [0, 0, 8, UInt8(extents.count)]
@@ -84,7 +122,9 @@ struct ParityInputs {
       try Data(file + bytes).write(to: URL(fileURLWithPath: "\(stem)-\(name)"))
     }
     let shape = set.shape
-    try write([count, shape.height, shape.width], (0..<count).flatMap { set.pixels(of: $0) }, "images-idx3-ubyte")
+    let channels = shape.channels == 1 ? [] : [shape.channels]
+    try write(
+      [count] + channels + [shape.height, shape.width], (0..<count).flatMap { set.pixels(of: $0) }, "images-idx3-ubyte")
     try write([count], (0..<count).map { UInt8(set.label(of: $0)) }, "labels-idx1-ubyte")
   }
 }
@@ -99,12 +139,13 @@ struct TrainedModel {
     let directory = inputs.path("run")
     let result = try run(
       [
-        product("swift-dp-train"), "train", "--model", example.model.rawValue, "--dataset", "fashion-mnist",
-        "--data-dir", inputs.data, "--init", inputs.startFile, "--seed", "\(example.seed)", "--shards",
-        "\(example.shards)", "--batch-size", "\(example.batchSize)", "--steps", "\(example.steps)", "--learning-rate",
-        "0.01", "--momentum", "0.9", "--no-nesterov", "--weight-decay", "0", "--schedule", "constant",
-        "--warmup-epochs", "0", "--label-smoothing", "0", "--dropout", "0", "--log-every", "1", "--run-dir", directory,
-      ], timeLimit: 600)
+        product("swift-dp-train"), "train", "--model", example.model.rawValue, "--init", inputs.startFile, "--seed",
+        "\(example.seed)", "--shards", "\(example.shards)", "--batch-size", "\(example.batchSize)", "--steps",
+        "\(example.steps)", "--learning-rate", "\(example.learningRate)", "--momentum", "0.9", "--no-nesterov",
+        "--weight-decay", "5e-4",
+        "--decay-all", "--schedule", "constant", "--warmup-epochs", "0", "--label-smoothing", "0", "--dropout", "0",
+        "--log-every", "1", "--run-dir", directory,
+      ] + example.dataOptions(directory: inputs.data), timeLimit: 600)
     guard result.exitCode == 0 else { throw Failure(result.transcript) }
 
     struct Event: Decodable {
@@ -127,8 +168,11 @@ struct TrainedModel {
     let (losses, output) = (inputs.path("losses.json"), inputs.path("end.safetensors"))
     let result = try run(
       [
-        python, script.path, "--model", example.model.rawValue, "--data-dir", inputs.data, "--init", inputs.startFile,
-        "--order", inputs.order, "--steps", "\(example.steps)", "--dtype", dtype, "--memory-format",
+        python, script.path, "--model", example.model.rawValue, "--dataset",
+        example.images == nil ? "fashion-mnist" : "synthetic", "--data-dir", inputs.data, "--init", inputs.startFile,
+        "--order", inputs.order, "--steps", "\(example.steps)", "--learning-rate", "\(example.learningRate)",
+        "--weight-decay", "5e-4", "--dtype", dtype,
+        "--memory-format",
         memoryFormat, "--losses", losses, "--output", output,
       ], timeLimit: 1800)
     guard result.exitCode == 0 else { throw Failure(result.transcript) }

@@ -43,9 +43,9 @@ struct ParityReference {
     self.changes = changes
   }
 
-  /// Indices of at most 256 elements, one at an uneven place in each of as many equal parts.
+  /// Indices of at most 32 elements, one at an uneven place in each of as many equal parts.
   static func sampled(of count: Int) -> [Int] {
-    let parts = min(count, 256)
+    let parts = min(count, 32)
     return (0..<parts).map { part in
       let (first, end) = (part * count / parts, (part + 1) * count / parts)
       return first + part * 40503 % (end - first)

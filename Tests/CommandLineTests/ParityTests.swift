@@ -1,4 +1,6 @@
+import Datasets
 import Foundation
+import Models
 import Testing
 
 /// Twenty steps of training against PyTorch, from the same start over the same batches.
@@ -9,10 +11,38 @@ import Testing
 @Suite(.serialized) struct ParityTests {
   /// Batches that keep the growth of rounding low: with 64 samples PyTorch's own 32-bit run of `cnn` misses the limits.
   static let cases = [
-    ParityCase(model: .mlp, batchSize: 64, shards: 2),
-    ParityCase(model: .cnn, batchSize: 256, shards: 4),
-    ParityCase(model: .resnet18CIFAR, batchSize: 32, shards: 2),
+    ParityCase(.mlp, batchSize: 64, shards: 2),
+    ParityCase(.lenet5, batchSize: 256, shards: 4),
+    ParityCase(.cnn, batchSize: 256, shards: 4),
+    ParityCase(.resnet18CIFAR, batchSize: 32, shards: 2),
+    ParityCase(.resnet20CIFAR, batchSize: 32, shards: 2, images: small),
+    ParityCase(.resnet18, batchSize: 32, shards: 2, images: small),
+    ParityCase(.resnet34, batchSize: 16, shards: 2, images: small),
+    ParityCase(.resnet50, batchSize: 16, shards: 2, images: small, learningRate: 1e-3),
+    ParityCase(.resnext50, batchSize: 16, shards: 2, images: small, learningRate: 1e-3),
+    ParityCase(.densenet121, batchSize: 16, shards: 2, images: small),
+    ParityCase(.mobilenetV1, batchSize: 32, shards: 2, images: small, learningRate: 1e-3),
+    ParityCase(.mobilenetV2, batchSize: 32, shards: 2, images: small, learningRate: 1e-3),
+    ParityCase(.shufflenetV2, batchSize: 32, shards: 2, images: small),
+    // Twenty steps of its 134 million parameters would take a minute.
+    ParityCase(
+      .vgg16, batchSize: 2, shards: 2, images: ImageShape(channels: 3, height: 224, width: 224), learningRate: 1e-3,
+      steps: 5),
   ]
+
+  private static let small = ImageShape(channels: 3, height: 32, width: 32)
+
+  /// Those that PyTorch trains in seconds, in 64-bit floats too; all with SWIFT_DP_TRAIN_LONG_TESTS=1. With
+  /// SWIFT_DP_TRAIN_PARITY_MODEL one alone.
+  static let liveCases: [ParityCase] = {
+    let environment = ProcessInfo.processInfo.environment
+    if let model = environment["SWIFT_DP_TRAIN_PARITY_MODEL"] { return cases.filter { $0.model.rawValue == model } }
+    return environment["SWIFT_DP_TRAIN_LONG_TESTS"] == "1" ? cases : Array(cases.prefix(4))
+  }()
+
+  @Test func everyModelIsAmongTheCases() {
+    #expect(Set(Self.cases.map(\.model)) == Set(ModelName.allCases))
+  }
 
   /// Against numbers that PyTorch left in the repository.
   @Test(arguments: cases) func agreesWithStoredNumbers(_ example: ParityCase) throws {
@@ -27,7 +57,8 @@ import Testing
 
   /// Against PyTorch itself, every element. SWIFT_DP_TRAIN_RECORD=1 makes its numbers the stored ones.
   @Test(
-    .enabled(if: PyTorch.python != nil, "needs PyTorch: python3 with it, or SWIFT_DP_TRAIN_PYTHON"), arguments: cases)
+    .enabled(if: PyTorch.python != nil, "needs PyTorch: python3 with it, or SWIFT_DP_TRAIN_PYTHON"),
+    arguments: liveCases)
   func agreesWithPyTorch(_ example: ParityCase) throws {
     let inputs = try ParityInputs(example)
     let truth = try TrainedModel(example, inputs, dtype: "float64")

@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import Training
 
 /// Kernels that were timed and kept in a file: the same bits wherever the file is used, and no other file.
 @Suite(.serialized) struct PlanTests {
@@ -78,11 +79,30 @@ import Testing
       "plan.json", Array(#"{"fingerprint":"another machine","format":1,"kernels":{}}"#.utf8))
     let job = try train(.ranks(2), "plan.json", "run", in: workbench.directory.url)
     #expect(job.exitCode == 64, "\(job.transcript)")
-    #expect(job.standardError.contains("--plan plan.json: was made by another machine; this machine has numerics "))
+    #expect(
+      job.standardError.contains("--plan plan.json: was measured with another machine (here numerics "),
+      "\(job.transcript)")
     try workbench.write("plan.json", Array(#"{"fingerprint":"x","format":2,"kernels":{}}"#.utf8))
     try workbench.expectError(
       "error (65): --plan plan.json: has format 2, this program reads 1; measure anew.",
       ["--plan", "plan.json"] + Self.arguments, .alone)
+  }
+
+  /// A plan of another machine is refused on any number of ranks, with what is different there and no run directory.
+  @Test func plansOfOtherMachinesAreRefused() throws {
+    let workbench = try Workbench()
+    let here = Fingerprint.ofThisMachine()
+    var fields = here.fields
+    fields[3] = .init(name: fields[3].name, value: "NEON")
+    fields[5] = .init(name: fields[5].name, value: "1 KiB")
+    let plan = #"{"fingerprint":"\#(Fingerprint(fields: fields))","format":1,"kernels":{}}"#
+    try workbench.write("plan.json", Array(plan.utf8))
+    for launch in [Launch.alone, .ranks(2)] {
+      try workbench.expectError(
+        "error (64): --plan plan.json: was measured with own instruction set NEON (here \(here["own instruction set"])), "
+          + "level-2 cache 1 KiB (here \(here["level-2 cache"])), where the same kernels give other bits or are not there; "
+          + "measure anew with --plan measured.", ["--plan", "plan.json"] + Self.arguments, launch)
+    }
   }
 
   @Test func twoPlansAreShownSideBySide() throws {

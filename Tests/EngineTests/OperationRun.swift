@@ -6,6 +6,8 @@ import Networks
 final class OperationRun {
   let graph: Graph
   let output: Graph.ValueID
+  /// One line an instruction.
+  let planText: [String]
   private let inputGradients: [Graph.ValueID?]
   private let layout: ParameterLayout
   private let program: Program
@@ -24,6 +26,7 @@ final class OperationRun {
     layout = try Planner.parameterLayout(for: graph)
     let plan = try Planner.plan(
       graph, parameterLayout: layout, precision: precision, keeping: [output] + inputGradients.compactMap { $0 })
+    planText = plan.text
     arena = try FloatBuffer(count: plan.arenaBytes / 4 + 16)
     parameters = try FloatBuffer(count: layout.count)
     gradients = try FloatBuffer(count: layout.count)

@@ -80,6 +80,20 @@ import Testing
     #expect(abs(numeric - analytic) <= tolerance * scale, "finite differences \(numeric), gradient \(analytic)")
   }
 
+  /// The cases are of no use for kernels that none of them takes.
+  @Test func ownKernelsAreAmongTheCases() throws {
+    let references = try OperationReferences()
+    let lines = try Self.differentiable.filter { ["convolution", "innerProduct"].contains($0.operation) }
+      .flatMap { try Self.prepared($0, references).0.planText }
+    for operation in ["convolution", "backward data", "backward weights"] {
+      for kernel in ["winograd F(4×4, 3×3)", "winograd F(2×2, 5×5)"] {
+        let count = lines.count { $0.hasPrefix(operation + " ") && $0.contains(kernel) }
+        #expect(count >= 3, "\(operation): \(count) cases of \(kernel)")
+      }
+    }
+    #expect(lines.contains { $0.hasPrefix("inner product ") && $0.contains(" own ") })
+  }
+
   /// Kernels apply a ReLU that alone reads their result; odd channel counts leave a partly filled block.
   @Test(arguments: OperationReferences.cases.filter { ["convolution", "innerProduct"].contains($0.operation) })
   func reluBehindAProductIsApplied(_ example: OperationReferences.Case) throws {

@@ -1,3 +1,4 @@
+import COneDNN
 import Engine
 import Networks
 import Testing
@@ -43,6 +44,19 @@ import Testing
       }
     }
     #expect(orders.count > 3, "only the layouts \(orders.sorted()) were met: are the shapes large enough?")
+  }
+
+  /// Start values are copied by the calling thread, whose team for other work stays what it was.
+  @Test func initialisationLeavesTheTeamAsItWas() throws {
+    let layout = try layout(8, 16, [3, 3], groups: 1)
+    let vector = try FloatBuffer(count: layout.count)
+    let before = odn_threads()
+    defer { odn_set_threads(before) }
+    for team in [1, 3] as [Int32] {
+      odn_set_threads(team)
+      try layout.initialize(vector.pointer, seed: 1)
+      #expect(odn_threads() == team)
+    }
   }
 
   private func expectSound(_ layout: ParameterLayout, _ comment: String) {

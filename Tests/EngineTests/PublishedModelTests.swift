@@ -41,9 +41,11 @@ import Testing
     expectClose(try run.logits(), try reference(example, "inference"), "logits")
   }
 
-  @Test(arguments: cases.filter(\.trains)) func gradientsAgreeWithPyTorch(_ example: Case) throws {
+  /// With the kernels that the rules choose, and with our own wherever there is one.
+  @Test(arguments: cases.filter(\.trains), [KernelChoice.Policy.rules, .own])
+  func gradientsAgreeWithPyTorch(_ example: Case, _ policy: KernelChoice.Policy) throws {
     let graph = try example.network().traced(batchSize: example.batch).training()
-    let run = try ModelRun(graph, layoutOf: graph)
+    let run = try ModelRun(graph, layoutOf: graph, choice: KernelChoice(policy))
     expectClose(try run.logits(), try reference(example, "training"), "logits", tolerance: 1e-3)
     let norms = try run.gradientNorms()
     let expected = try reference(example, "gradients")
@@ -67,10 +69,10 @@ private final class ModelRun {
   private let arena, parameters, gradients, images: FloatBuffer
   private var inputs: Program.Inputs
 
-  init(_ graph: Graph, layoutOf training: Graph) throws {
+  init(_ graph: Graph, layoutOf training: Graph, choice: KernelChoice = KernelChoice()) throws {
     self.graph = graph
-    layout = try Planner.parameterLayout(for: training)
-    let plan = try Planner.plan(graph, parameterLayout: layout, keeping: [graph.logits])
+    layout = try Planner.parameterLayout(for: training, choice: choice)
+    let plan = try Planner.plan(graph, parameterLayout: layout, choice: choice, keeping: [graph.logits])
     arena = try FloatBuffer(count: plan.arenaBytes / 4 + 16)
     parameters = try FloatBuffer(count: layout.count)
     gradients = try FloatBuffer(count: graph.finishingOrder.isEmpty ? 0 : layout.count)

@@ -72,6 +72,34 @@ def add_convolutions(collection):
         (1, 16, (7, 7), 16, 3, 2, 1, 16, True),
         (3, 4, (9, 7), 4, 5, 1, 2, 4, True),
         (2, 4, (5, 5), 8, 3, 1, 1, 4, False),
+        # Winograd's: whole and partly filled blocks of channels, tiles over the edge, every padding.
+        (2, 17, (8, 8), 33, 3, 1, 1, 1, True),
+        (8, 16, (4, 4), 16, 3, 1, 1, 1, True),
+        (2, 16, (7, 9), 16, 3, 1, 1, 1, False),
+        (2, 16, (10, 9), 16, 3, 1, 0, 1, True),
+        (2, 16, (6, 7), 16, 3, 1, 2, 1, True),
+        (2, 16, (8, 6), 17, 3, 1, (0, 1), 1, False),
+        (1, 16, (8, 8), 16, 5, 1, 2, 1, True),
+        (1, 17, (7, 9), 16, 5, 1, 2, 1, True),
+        (1, 16, (9, 9), 17, 5, 1, 0, 1, False),
+        # Stems: few channels.
+        (2, 1, (8, 8), 32, 3, 1, 1, 1, True),
+        (1, 3, (9, 7), 64, 3, 1, 1, 1, False),
+        (1, 1, (11, 14), 32, 5, 1, 2, 1, True),
+        (2, 3, (9, 8), 16, 5, 1, 2, 1, True),
+        (2, 3, (9, 8), 32, 3, 2, 1, 1, False),
+        (2, 1, (13, 12), 16, 7, 2, 3, 1, True),
+        (1, 3, (13, 11), 32, 7, 2, 3, 1, False),
+        # Depthwise.
+        (2, 16, (8, 8), 16, 3, 1, 1, 16, False),
+        (2, 24, (7, 6), 24, 3, 1, 1, 24, False),
+        (2, 32, (5, 7), 32, 3, 1, 1, 32, True),
+        (1, 40, (7, 8), 40, 3, 2, 1, 40, False),
+        (2, 16, (8, 8), 16, 3, 2, 1, 16, False),
+        (1, 16, (9, 7), 16, 3, 1, 0, 16, False),
+        (2, 16, (8, 7), 16, 5, 1, 2, 16, False),
+        (1, 32, (9, 9), 32, 5, 2, 2, 32, True),
+        (1, 40, (6, 7), 40, 5, 2, 2, 40, False),
     ]
     for n, channels, image, out, kernel, stride, padding, groups, bias in rows:
         attributes = {
@@ -91,6 +119,8 @@ def add_inner_products(collection):
     rows = [
         (1, 1, 1, True), (1, 3, 10, False), (2, 10, 1, True), (2, 17, 3, False), (5, 64, 17, True),
         (5, 17, 64, False), (1, 64, 10, True), (2, 3, 64, True), (5, 1, 3, False), (5, 10, 10, True),
+        # More than a register tile of samples and of outputs, none of them a multiple.
+        (13, 35, 33, True), (25, 40, 64, False), (17, 67, 49, True),
     ]
     for n, features, out, bias in rows:
         name = shape_text("innerProduct", (n, features), out) + ("-bias" if bias else "")
@@ -106,7 +136,8 @@ def add_pools(collection):
         ((1, 1, 1, 1), 1, 1, 0), ((2, 3, 4, 6), 2, 2, 0), ((1, 16, 5, 7), 2, 2, 0), ((3, 17, 3, 3), 2, 2, 0),
         ((2, 5, 7, 7), 3, 2, 1), ((2, 16, 8, 8), 3, 2, 1), ((1, 17, 6, 5), 3, 2, 1), ((2, 8, 5, 5), 3, 1, 1),
         ((1, 3, 7, 9), 3, 3, 0), ((2, 4, 5, 8), (2, 3), (2, 1), (0, 1)), ((2, 17, 4, 4), 4, 4, 0),
-        ((1, 8, 2, 2), 3, 2, 1),
+        ((1, 8, 2, 2), 3, 2, 1), ((1, 32, 8, 6), 2, 2, 0), ((1, 33, 9, 7), 2, 2, 0), ((1, 24, 11, 13), 3, 2, 1),
+        ((2, 16, 7, 7), 3, 2, 1), ((1, 40, 8, 8), 3, 2, 1),
     ]
     for operation in ("maxPool", "averagePool"):
         for shape, kernel, stride, padding in rows:

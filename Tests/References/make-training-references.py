@@ -65,7 +65,7 @@ def parse():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--model", default="cnn", help="mlp, cnn or resnet18-cifar")
+    parser.add_argument("--model", default="cnn", help="a built-in model of the project")
     parser.add_argument("--dataset", default="fashion-mnist", choices=sorted(STATISTICS))
     parser.add_argument("--data-dir", help="directory of the data set's files (default: Debian's Fashion-MNIST)")
     parser.add_argument("--mean", help="channel means, separated by commas (default: the data set's)")

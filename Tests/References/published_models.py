@@ -4,6 +4,12 @@ import torch
 from torch import nn
 
 
+PUBLISHED_MODELS = (
+    "resnet18", "resnet34", "resnet50", "resnext50-32x4d", "vgg16", "densenet121", "mobilenet-v1", "mobilenet-v2",
+    "shufflenet-v2", "resnet20-cifar",
+)
+
+
 def make_published_model(name, classes):
     """The model without dropout, for images of three channels."""
     import torchvision.models as vision

@@ -9,6 +9,7 @@ import numpy
 STATISTICS = {
     "fashion-mnist": ([0.2860], [0.3530]),
     "mnist": ([0.1307], [0.3081]),
+    "synthetic": ([0.5], [0.2]),
     "cifar10": ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
 }
 DEBIAN_FASHION_MNIST = "/usr/share/datasets/fashion-mnist"
@@ -20,7 +21,8 @@ def read_training_set(dataset, directory):
         return read_cifar10(pathlib.Path(directory or "."))
     directory = pathlib.Path(directory or DEBIAN_FASHION_MNIST)
     images = read_idx(directory / "train-images-idx3-ubyte")
-    return images[:, None], read_idx(directory / "train-labels-idx1-ubyte").astype(numpy.int64)
+    images = images if images.ndim == 4 else images[:, None]
+    return images, read_idx(directory / "train-labels-idx1-ubyte").astype(numpy.int64)
 
 
 def read_idx(path):

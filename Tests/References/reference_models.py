@@ -3,11 +3,17 @@
 import torch
 from torch import nn
 
+from published_models import PUBLISHED_MODELS, make_published_model
+
 
 def make_model(name, shape=None, classes=10):
-    """The model for images of `shape` (channels, height, width); None is the shape that the model is known by."""
+    """The model for images of `shape` (channels, height, width); None is the shape that the model is known by.
+
+    The published models take any shape of three channels."""
+    if name in PUBLISHED_MODELS:
+        return make_published_model(name, classes)
     if name not in MODELS:
-        raise SystemExit(f"--model {name} is unknown; choose one of {', '.join(sorted(MODELS))}.")
+        raise SystemExit(f"--model {name} is unknown; choose one of {', '.join(sorted([*MODELS, *PUBLISHED_MODELS]))}.")
     make, default = MODELS[name]
     return make(tuple(shape or default), classes)
 

@@ -105,7 +105,9 @@ import Training
     let fields = here.fields.map { field in
       Fingerprint.Field(name: field.name, value: field.name == "oneDNN" ? "9.9" : field.value)
     }
-    #expect(here.differences(from: Fingerprint(fields: fields)) == ["oneDNN: \(here["oneDNN"]), there 9.9"])
-    #expect(here.differences(from: here) == [])
+    #expect(
+      here.differences(inLine: Fingerprint(fields: fields).description) == "oneDNN 9.9 (here \(here["oneDNN"]))")
+    #expect(here.differences(inLine: here.description) == "")
+    #expect(here.differences(inLine: "another, machine") == "another, machine (here \(here))")
   }
 }

@@ -37,43 +37,74 @@ private func checkReduction(
   let pointers = vectors.compactMap { UnsafePointer($0.baseAddress) }
   let untouched: Float = -12345
 
-  for algorithm in AllReduceAlgorithm.allCases {
-    let reducer = try GradientReducer(
-      communicator: world, placement: placement, buckets: buckets, algorithm: algorithm)
-    result.initialize(repeating: untouched, count: total)
-    for (index, bucket) in buckets.enumerated() {
-      let place = "\(algorithm), S = \(shards), p = \(world.size), n = \(bucket.count)"
-      let mine = all.map { Array($0[bucket]) }
-      let before = reducer.traffic
-      // The halves by themselves in every other bucket.
-      if index % 2 == 0 {
-        try reducer.reduce(bucket: index, contributions: pointers, result: result)
-      } else {
-        try reducer.reduceScatter(bucket: index, contributions: pointers, result: result)
-        if algorithm == .ring {
-          let owned = reducer.owned(bucket: index)
-          let expected = ReductionOrder.ring.reduceReference(mine)
-          let right = owned.allSatisfy { result[$0].bitPattern == expected[$0 - bucket.lowerBound].bitPattern }
-          checks.expect(right, "owned sums after the first half, \(place)")
-        }
-        try reducer.allGather(bucket: index, result: result)
-      }
-      let found = Array(UnsafeBufferPointer(start: result + bucket.lowerBound, count: bucket.count))
-      let rest = (bucket.upperBound..<total).allSatisfy { result[$0] == untouched }
-      checks.expect(rest, "elements after the bucket were written, \(place)")
-      checks.expect(isSum(found, of: mine), "not the sum to rounding, \(place)")
-      if algorithm == .ring {
-        let expected = ReductionOrder.ring.reduceReference(mine)
-        checks.expect(sameBits(found, expected), "bits are not the order's, \(place)")
-        let traffic = reducer.traffic
-        let expectedTraffic = trafficOfRing(placement, elements: bucket.count, rank: world.rank)
-        checks.expectEqual(traffic.rounds - before.rounds, expectedTraffic.rounds, "rounds, \(place)")
-        checks.expectEqual(traffic.bytes - before.bytes, expectedTraffic.bytes, "bytes, \(place)")
-      }
-    }
-    let read = zip(vectors, hosted).allSatisfy { vector, shard in sameBits(Array(vector), all[shard]) }
-    checks.expect(read, "\(algorithm) changed a contribution, S = \(shards)")
+  let common = SharedVectors.Common(vectors: 1)
+  var memories: [SharedVectors?] = [nil]
+  if try world.size > 1
+    && SharedVectors.obstacle(on: world, placement: placement, count: total, common: common) == nil
+  {
+    memories.append(try SharedVectors(on: world, placement: placement, count: total, common: common))
   }
+  for algorithm in AllReduceAlgorithm.allCases {
+    for memory in algorithm.order == nil ? [nil] : memories {
+      let reducer = try GradientReducer(
+        communicator: world, placement: placement, buckets: buckets, algorithm: algorithm, memory: memory)
+      let own =
+        memory.map { memory in
+          hosted.map { shard in
+            memory.vector(ofShard: shard).update(from: all[shard], count: total)
+            return UnsafePointer(memory.vector(ofShard: shard))
+          }
+        } ?? pointers
+      // Into memory of this rank's own, and where there is some into the node's.
+      for result in [result] + (memory.map { [$0.commonVector(0)] } ?? []) {
+        if let memory { memory.barrier() }
+        if memory == nil || world.rank == 0 || result != memory?.commonVector(0) {
+          result.update(repeating: untouched, count: total)
+        }
+        if let memory { memory.barrier() }
+        let transport = memory == nil ? "" : " over shared memory"
+        for (index, bucket) in buckets.enumerated() {
+          let place = "\(algorithm)\(transport), S = \(shards), p = \(world.size), n = \(bucket.count)"
+          let mine = all.map { Array($0[bucket]) }
+          let before = reducer.traffic
+          // The halves by themselves in every other bucket.
+          if index % 2 == 0 {
+            try reducer.reduce(bucket: index, contributions: own, result: result)
+          } else {
+            try reducer.reduceScatter(bucket: index, contributions: own, result: result)
+            if algorithm == .ring {
+              let owned = reducer.owned(bucket: index)
+              let expected = ReductionOrder.ring.reduceReference(mine)
+              let right = owned.allSatisfy { result[$0].bitPattern == expected[$0 - bucket.lowerBound].bitPattern }
+              checks.expect(right, "owned sums after the first half, \(place)")
+            }
+            try reducer.allGather(bucket: index, result: result)
+          }
+          let found = Array(UnsafeBufferPointer(start: result + bucket.lowerBound, count: bucket.count))
+          let rest = (bucket.upperBound..<total).allSatisfy { result[$0] == untouched }
+          // The others write the next bucket's sums there once all have looked.
+          memory?.barrier()
+          checks.expect(rest, "elements after the bucket were written, \(place)")
+          checks.expect(isSum(found, of: mine), "not the sum to rounding, \(place)")
+          if algorithm == .ring {
+            let expected = ReductionOrder.ring.reduceReference(mine)
+            checks.expect(sameBits(found, expected), "bits are not the order's, \(place)")
+          }
+          if algorithm == .ring && memory == nil {
+            let traffic = reducer.traffic
+            let expectedTraffic = trafficOfRing(placement, elements: bucket.count, rank: world.rank)
+            checks.expectEqual(traffic.rounds - before.rounds, expectedTraffic.rounds, "rounds, \(place)")
+            checks.expectEqual(traffic.bytes - before.bytes, expectedTraffic.bytes, "bytes, \(place)")
+          }
+        }
+      }
+      let read = zip(own, hosted).allSatisfy { vector, shard in
+        sameBits(Array(UnsafeBufferPointer(start: vector, count: total)), all[shard])
+      }
+      checks.expect(read, "\(algorithm) changed a contribution, S = \(shards)")
+    }
+  }
+  for memory in memories { try memory?.free() }
 }
 
 /// Whether numbers are a float32 sum of the rows in some order: the error is bounded by (S−1)·2⁻²⁴ of the sum of

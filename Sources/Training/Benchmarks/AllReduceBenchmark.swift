@@ -59,30 +59,53 @@ public struct AllReduceBenchmark: Sendable {
         for _ in 0..<copies { result.pointer.update(from: source, count: count) }
       }
       for algorithm in algorithms {
-        let reducer = try GradientReducer(
-          communicator: world, placement: resources.placement, buckets: [0..<count], algorithm: algorithm)
-        let pointers = contributions.map { UnsafePointer($0.pointer) }
-        let times = try measure(world) {
-          try reducer.reduce(bucket: 0, contributions: pointers, result: result.pointer)
-        }
-        // Whole numbers, so the sum is exact in any order.
-        let expected = Float(resources.shards * (resources.shards + 1) / 2)
-        try world.agree {
-          guard result.values.allSatisfy({ $0 == expected }) else {
-            throw TrainingError(
-              .rankFailed, "\(algorithm.rawValue) gives a wrong sum of \(size) bytes on rank \(world.rank).")
+        for memory in try memories(for: algorithm, world, resources.placement, count) {
+          let own = memory.map { memory in
+            for (shard, buffer) in zip(hosted, contributions) {
+              memory.vector(ofShard: shard).update(from: buffer.pointer, count: count)
+            }
+            return hosted.map { UnsafePointer(memory.vector(ofShard: $0)) }
           }
+          let sum = memory?.commonVector(0) ?? result.pointer
+          let reducer = try GradientReducer(
+            communicator: world, placement: resources.placement, buckets: [0..<count], algorithm: algorithm,
+            memory: memory)
+          let times = try measure(world) {
+            try reducer.reduce(
+              bucket: 0, contributions: own ?? contributions.map { UnsafePointer($0.pointer) }, result: sum)
+          }
+          // Whole numbers, so the sum is exact in any order.
+          let expected = Float(resources.shards * (resources.shards + 1) / 2)
+          try world.agree {
+            guard UnsafeBufferPointer(start: sum, count: count).allSatisfy({ $0 == expected }) else {
+              throw TrainingError(
+                .rankFailed, "\(algorithm.rawValue) gives a wrong sum of \(size) bytes on rank \(world.rank).")
+            }
+          }
+          try memory?.free()
+          let ranks = Double(world.size)
+          try observe(
+            Row(
+              bytes: size, algorithm: algorithm.rawValue,
+              transport: algorithm == .native ? "mpi" : memory == nil ? "messages" : "shared-memory",
+              ranks: world.size, shards: resources.shards, leastMicroseconds: times.least * 1e6,
+              medianMicroseconds: times.median * 1e6, percentile99Microseconds: times.percentile99 * 1e6,
+              busBandwidth: 2 * (ranks - 1) / ranks * Double(size) / times.median / 1e9,
+              copyBandwidth: Double(copies * size) / copy.median / 1e9))
         }
-        let ranks = Double(world.size)
-        try observe(
-          Row(
-            bytes: size, algorithm: algorithm.rawValue, transport: algorithm == .native ? "mpi" : "messages",
-            ranks: world.size, shards: resources.shards, leastMicroseconds: times.least * 1e6,
-            medianMicroseconds: times.median * 1e6, percentile99Microseconds: times.percentile99 * 1e6,
-            busBandwidth: 2 * (ranks - 1) / ranks * Double(size) / times.median / 1e9,
-            copyBandwidth: Double(copies * size) / copy.median / 1e9))
       }
     }
+  }
+
+  /// What an algorithm is measured over: messages (nil), and the node's memory where the ranks can share it. Collective.
+  private func memories(
+    for algorithm: AllReduceAlgorithm, _ world: Communicator, _ placement: Placement, _ count: Int
+  ) throws -> [SharedVectors?] {
+    let common = SharedVectors.Common(vectors: 1)
+    guard algorithm.order != nil, world.size > 1,
+      try SharedVectors.obstacle(on: world, placement: placement, count: count, common: common) == nil
+    else { return [nil] }
+    return [nil, try SharedVectors(on: world, placement: placement, count: count, common: common)]
   }
 
   /// Seconds of the slowest rank, over as many repetitions as fit the time, but 5 at least. Collective.

@@ -7,7 +7,7 @@ import Synchronization
 /// registers, as wide as the instruction set (CKernels/peak.h). The measure of `share_of_peak`.
 ///
 /// Each thread takes its best of many short runs, so that a disturbance does not count.
-func measurePeakRate(threads: Int) throws -> Double {
+package func measurePeakRate(threads: Int) throws -> Double {
   final class Total: Sendable { let rate = Mutex(0.0) }
   let total = Total()
   try WorkerPool(count: threads, threadsPerWorker: 1).run(jobs: threads) { _, _ in

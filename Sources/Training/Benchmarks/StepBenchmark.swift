@@ -19,6 +19,7 @@ public struct StepBenchmark: Sendable {
   public var input: ImageShape
   public var classes = 10
   public var steps = 20
+  public var sharing = Sharing()
 
   static let warmUpSteps = 3
 
@@ -37,6 +38,8 @@ public struct StepBenchmark: Sendable {
     public var steps: Int
     /// Activations and kernels' scratch memory of one worker.
     public var arenaBytes: Int
+    /// From the first line of the benchmark until a step could begin: plan, generated code, memory, start values.
+    public var startSeconds: Double
     public var stepMillisecondsBest: Double
     public var stepMillisecondsMedian: Double
     public var samplesPerSecondBest: Double
@@ -67,6 +70,7 @@ public struct StepBenchmark: Sendable {
 
   /// Collective. Equal reports on all ranks but for times, which are each rank's own.
   public func run(_ world: Communicator) throws -> Report {
+    let begin = DispatchTime.now().uptimeNanoseconds
     var recipe = recipe
     recipe.dataset = .synthetic
     recipe.synthetic = SyntheticImages(
@@ -90,8 +94,10 @@ public struct StepBenchmark: Sendable {
       try Trainer.makeExecutor(
         network: network, recipe: recipe, resources: resources, data: data, kernels: kernels.choice)
     }
-    let trainer = try Trainer(world: world, recipe: recipe, resources: resources, data: data, executor: executor)
+    let trainer = try Trainer(
+      world: world, recipe: recipe, resources: resources, data: data, executor: executor, sharing: sharing)
     try trainer.start()
+    let startSeconds = Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
 
     let batches = try RepeatedBatch(try trainer.makeReader())
     let threads = resources.workers * resources.threadsPerShard
@@ -113,7 +119,7 @@ public struct StepBenchmark: Sendable {
     peak = max(peak, try peakRate())
     let layers = try profile(trainer, batches)
     peak = max(peak, try peakRate())
-    return report(trainer, world, Statistics(milliseconds), times, layers, peak: peak)
+    return report(trainer, world, startSeconds, Statistics(milliseconds), times, layers, peak: peak)
   }
 
   /// Steps after the timed ones, because to look at the clock around every operation costs a little.
@@ -128,24 +134,23 @@ public struct StepBenchmark: Sendable {
   }
 
   private func report(
-    _ trainer: Trainer, _ world: Communicator, _ step: Statistics, _ times: StepTimes, _ layers: [Report.Layer],
+    _ trainer: Trainer, _ world: Communicator, _ startSeconds: Double, _ step: Statistics, _ times: StepTimes,
+    _ layers: [Report.Layer],
     peak: Double
   ) -> Report {
     let (recipe, resources) = (trainer.recipe, trainer.resources)
-    func share(_ phase: StepTimes.Phase) -> Double { Double(times[phase]) / 1e6 / Double(steps) }
+    func time(_ phase: StepTimes.Phase) -> Double { Double(times[phase]) / 1e6 / Double(steps) }
     var milliseconds = Dictionary(layers.map { ($0.operation, $0.milliseconds) }, uniquingKeysWith: +)
-    milliseconds["all-reduce"] = share(.communication)
-    milliseconds["update"] = share(.update)
+    milliseconds["all-reduce"] = time(.communication)
+    milliseconds["update"] = time(.update)
     let summaries = trainer.network.traced(batchSize: 1).layers()
-    let multiplyAdds = Dictionary(summaries.map { ($0.name, $0.multiplyAdds) }, uniquingKeysWith: { a, _ in a })
-    let rated: Set = ["convolution", "grouped convolution", "inner product", "backward data", "backward weights"]
-    let batch = Double(resources.placement.shards(of: world.rank).count) / Double(resources.shards)
+    let share = Double(resources.placement.shards(of: world.rank).count) / Double(resources.shards)
+    let rates = OperationRates(
+      trainer.network.traced(batchSize: 1),
+      samples: Double(recipe.batchSize) * share / Double(max(resources.workers, 1)))
     let layers = layers.map { layer in
       var layer = layer
-      if rated.contains(layer.operation), let count = multiplyAdds[layer.layer], count > 0 {
-        let samples = Double(recipe.batchSize) * batch / Double(max(resources.workers, 1))
-        layer.gflops = 2 * Double(count) * samples / (layer.milliseconds * 1e6)
-      }
+      layer.gflops = rates.gflops(layer.operation, layer.layer, milliseconds: layer.milliseconds)
       return layer
     }
     let forward = summaries.reduce(0) { $0 + $1.multiplyAdds }
@@ -155,7 +160,7 @@ public struct StepBenchmark: Sendable {
     return Report(
       model: trainer.network.name, input: input.description, classes: classes, batchSize: recipe.batchSize,
       ranks: world.size, shards: resources.shards, threadsPerShard: resources.threadsPerShard, steps: steps,
-      arenaBytes: trainer.executor.arenaBytes,
+      arenaBytes: trainer.executor.arenaBytes, startSeconds: startSeconds,
       stepMillisecondsBest: step.least, stepMillisecondsMedian: step.median,
       samplesPerSecondBest: Double(recipe.batchSize) / step.least * 1e3,
       samplesPerSecondMedian: Double(recipe.batchSize) / step.median * 1e3, milliseconds: milliseconds,

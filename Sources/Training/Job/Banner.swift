@@ -59,7 +59,7 @@ public struct Banner: Sendable {
     lines.append(
       (
         "sum",
-        "\(recipe.allReduce.rawValue)\(recipe.allReduce == .ring ? " over messages" : "") · \(count(buckets.count, "bucket")), "
+        "\(recipe.allReduce.rawValue)\(trainer.transport) · \(count(buckets.count, "bucket")), "
           + "\(mebibytes(4 * trainer.executor.parameterLayout.count))"
           + (recipe.allReduce.caveat == nil ? "" : " · bits may depend on the number of ranks")
       ))

@@ -6,7 +6,7 @@ import MPI
 /// What the bits of a run depend on beside its recipe (numerics contract, rule 11).
 public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
   /// Raised with every change of this program that changes trained bits.
-  public static let numericsRevision = 2
+  public static let numericsRevision = 3
 
   /// Names and values, in a fixed order.
   public let fields: [Field]
@@ -42,9 +42,15 @@ public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
   /// One line; equal fingerprints give equal lines.
   public var description: String { fields.map { "\($0.name) \($0.value)" }.joined(separator: ", ") }
 
-  /// The differences from another, as "name: this, there that".
-  public func differences(from other: Fingerprint) -> [String] {
-    zip(fields, other.fields).filter { $0.0 != $0.1 }.map { "\($0.name): \($0.value), there \($1.value)" }
+  /// Where another one differs, given as its line: "level-2 cache 512 KiB (here 1024 KiB)"; the whole line where that has
+  /// other fields.
+  public func differences(inLine line: String) -> String {
+    let parts = line.components(separatedBy: ", ")
+    guard parts.count == fields.count, zip(parts, fields).allSatisfy({ $0.hasPrefix($1.name + " ") }) else {
+      return "\(line) (here \(self))"
+    }
+    return zip(parts, fields).filter { $0 != "\($1.name) \($1.value)" }.map { "\($0) (here \($1.value))" }
+      .joined(separator: ", ")
   }
 }
 

@@ -64,12 +64,12 @@ public struct PlanFile: Codable, Sendable, Equatable {
       throw TrainingError(
         .badData, "--plan \(path): has format \(format), this program reads \(Self.currentFormat); measure anew.")
     }
-    let here = Fingerprint.ofThisMachine().description
-    guard fingerprint == here else {
+    let here = Fingerprint.ofThisMachine()
+    guard fingerprint == here.description else {
       throw TrainingError(
         .badConfiguration,
-        "--plan \(path): was made by \(fingerprint); this machine has \(here), where the same kernels would give other "
-          + "bits: measure anew with --plan measured.")
+        "--plan \(path): was measured with \(here.differences(inLine: fingerprint)), where the same kernels give other bits "
+          + "or are not there; measure anew with --plan measured.")
     }
   }
 

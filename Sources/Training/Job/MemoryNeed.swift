@@ -2,7 +2,8 @@ import Collectives
 import Datasets
 import Engine
 
-/// What the ranks of a run keep in memory, in bytes; code and libraries (some 100 MiB) come on top.
+/// What the ranks of a run keep in memory, in bytes; code and libraries (some 100 MiB) come on top. Of what the ranks of a node
+/// have together each is counted an equal part.
 public struct MemoryNeed: Sendable {
   /// One rank's share.
   public struct Rank: Sendable, Hashable {
@@ -31,12 +32,16 @@ public struct MemoryNeed: Sendable {
   private let shards: Int
   private let threadsPerShard: Int
   private let cores: Int
+  private let sharing: Sharing
 
   /// - Parameters:
   ///   - kernels: for the recipe's batch sizes.
   ///   - slots: optimizer slots.
   ///   - cores: of a node.
-  init(kernels: ExecutionPlan, slots: Int, recipe: Recipe, data: TrainingData, resources: Resources, cores: Int) {
+  init(
+    kernels: ExecutionPlan, slots: Int, recipe: Recipe, data: TrainingData, resources: Resources, cores: Int,
+    sharing: Sharing
+  ) {
     let images = data.extents.count
     let plan = data.plan(recipe)
     let largest = plan.shardBatchSizes(of: resources.shards).first ?? 0
@@ -52,15 +57,22 @@ public struct MemoryNeed: Sendable {
     shards = resources.shards
     threadsPerShard = resources.threadsPerShard
     self.cores = cores
+    self.sharing = recipe.allReduce.order == nil ? Sharing(.messages) : sharing
   }
 
   /// Of a rank that hosts the most shards in a job of `ranks`, of which `ranksOnNode` share a node.
   public func rank(of ranks: Int, ranksOnNode: Int) -> Rank {
     let hosted = (shards + ranks - 1) / ranks
     let workers = max(1, min(hosted, max(1, cores / ranksOnNode) / threadsPerShard))
+    // Memory is shared where one node has all ranks.
+    let sharers = ranks > 1 && ranks == ranksOnNode && sharing.transport != .messages ? ranks : 1
+    let owners = sharing.update == .sliced ? sharers : 1
+    func each(_ bytes: Int, of owners: Int) -> Int { (bytes + owners - 1) / owners }
     return Rank(
-      parameters: vector, optimizer: slots * vector, gradients: vector * (hosted + (accumulates ? workers : 0)),
-      sum: vector, arenas: workers * arena, batches: hosted * batch, data: data)
+      parameters: each(vector, of: owners), optimizer: each(slots * vector, of: owners),
+      gradients: vector * (hosted + (accumulates ? workers : 0)),
+      sum: owners == sharers ? each(vector, of: owners) : vector + each(vector, of: sharers), arenas: workers * arena,
+      batches: hosted * batch, data: data)
   }
 
   /// The smallest number of ranks, at most `ranksOnNode` of them on a node, whose memory fits into `usable` bytes of each

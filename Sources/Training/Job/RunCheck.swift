@@ -82,7 +82,7 @@ public struct RunCheck: Sendable {
     let cores = Cores.ofNode().count
     memory = MemoryNeed(
       kernels: kernels, slots: slots, recipe: recipe, data: data, resources: resources,
-      cores: try world.allReduce(cores, .maximum))
+      cores: try world.allReduce(cores, .maximum), sharing: job.sharing)
     ranksOnNode = try world.allReduce(resources.ranksOnNode, .maximum)
     usableMemory = try world.allReduce(NodeMemory.ofNode().usable, .minimum)
     if let path = job.initialParameters {

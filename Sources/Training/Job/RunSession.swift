@@ -95,9 +95,9 @@ final class RunSession {
       if checkpoint.manifest.fingerprint != Fingerprint.ofThisMachine().description {
         throw TrainingError(
           .badConfiguration,
-          "\(checkpoint.path) was made by \(checkpoint.manifest.fingerprint); this machine has "
-            + "\(Fingerprint.ofThisMachine()), so the bits would differ: go on where it was made, or start anew "
-            + "from its parameters (checkpoint export, --init).")
+          "\(checkpoint.path) was made with "
+            + "\(Fingerprint.ofThisMachine().differences(inLine: checkpoint.manifest.fingerprint)), so the bits would differ: "
+            + "go on where it was made, or start anew from its parameters (checkpoint export, --init).")
       }
       try checkpoint.load(into: trainer.state)
       resumedFrom = checkpoint.path

@@ -19,6 +19,7 @@ public struct TrainingJob: Sendable {
   public var logEvery = 50
   /// Real steps after which to stop, with nothing evaluated and nothing written.
   public var dryRun: Int?
+  public var sharing = Sharing()
   /// In place of the recipe's model.
   public var network: Network?
 
@@ -75,7 +76,8 @@ public struct TrainingJob: Sendable {
       try Trainer.makeExecutor(
         network: network, recipe: recipe, resources: resources, data: data, kernels: kernels.choice)
     }
-    let trainer = try Trainer(world: world, recipe: recipe, resources: resources, data: data, executor: executor)
+    let trainer = try Trainer(
+      world: world, recipe: recipe, resources: resources, data: data, executor: executor, sharing: sharing)
     try trainer.start { state in
       if let initialParameters { try state.readParameters(from: initialParameters, skipping: skippedLayers) }
       try session?.prepare(trainer, configuration: recipe.settings(dataDirectory: dataDirectory), plan: kernels.file)

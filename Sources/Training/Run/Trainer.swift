@@ -34,8 +34,7 @@ public final class Trainer {
 
   let world: Communicator
   private var update: LocalUpdate
-  private let shardGradients: [FloatBuffer]
-  private let gradient: FloatBuffer
+  let vectors: RunVectors
   private var metrics: [Double]
   var times = StepTimes()
   /// Asked once a step, on every rank; if any says yes, all stop after that step.
@@ -70,7 +69,8 @@ public final class Trainer {
   ///
   /// - Parameter recipe: with `shards` and `threadsPerShard` as in `resources`.
   public init(
-    world: Communicator, recipe: Recipe, resources: Resources, data: TrainingData, executor: Executor
+    world: Communicator, recipe: Recipe, resources: Resources, data: TrainingData, executor: Executor,
+    sharing: Sharing = Sharing()
   ) throws {
     self.world = world
     self.recipe = recipe
@@ -83,7 +83,6 @@ public final class Trainer {
     totalSteps = recipe.totalSteps(stepsPerEpoch: plan.stepsPerEpoch)
     learningRates = try classifying { try recipe.learningRates(stepsPerEpoch: plan.stepsPerEpoch) }
     planDigest = String(SHA256.hash(Array(executor.planText.utf8)).description.prefix(12))
-    let hosted = resources.placement.shards(of: world.rank)
 
     let layout = executor.parameterLayout
     let regions = layout.entries.filter(\.parameter.isTrainable).map { entry in
@@ -92,19 +91,21 @@ public final class Trainer {
         name: entry.parameter.name, elements: entry.range, decays: isWeight || recipe.decaysAll, adapts: isWeight)
     }
     optimizer = Optimizer(UpdateLayout(regions), try classifying { try recipe.transformations() })
-    update = LocalUpdate(optimizer)
-    state = try TrainingState(layout: layout, slotNames: optimizer.slots)
-    // Vectors that one loop reads side by side start at different places within a page (docs/engine.md). The sum over
-    // one shard is its gradient.
-    let isSingle = resources.shards == 1
-    shardGradients = try hosted.indices.map {
-      try FloatBuffer(count: layout.count, skew: isSingle ? 1088 : 3264 + 1088 * ($0 % 2))
-    }
-    gradient = isSingle ? shardGradients[0] : try FloatBuffer(count: layout.count, skew: 1088)
+    vectors = try RunVectors(world, resources.placement, layout, optimizer, recipe.allReduce, sharing)
+    state = vectors.state
+    update = LocalUpdate(optimizer, slice: vectors.slice)
     let buckets = packBuckets(parameterSizes: layout.extents, capacity: recipe.bucketBytes).map(\.elements)
     reducer = try GradientReducer(
-      communicator: world, placement: resources.placement, buckets: buckets, algorithm: recipe.allReduce)
+      communicator: world, placement: resources.placement, buckets: buckets, algorithm: recipe.allReduce,
+      memory: vectors.memory)
     metrics = [Double](repeating: 0, count: 3 * resources.shards)
+  }
+
+  /// What the sum goes over, as " over shared memory"; empty where nobody but this rank takes part, or the library decides.
+  var transport: String {
+    if resources.placement.ranks == 1 || recipe.allReduce.order == nil { return "" }
+    if vectors.memory == nil { return " over messages" + (vectors.obstacle.map { " (\($0))" } ?? "") }
+    return " over shared memory" + (vectors.slice == nil ? "" : ", update in parts")
   }
 
   /// Gives every rank the start of rank 0: parameters from the seed, or whatever state `load` puts in their place.
@@ -116,8 +117,10 @@ public final class Trainer {
         try load(state)
       }
     }
-    try world.broadcast(state.parameters.values)
-    for slot in state.slots { try world.broadcast(slot.values) }
+    if vectors.slice == nil {
+      try world.broadcast(state.parameters.values)
+      for slot in state.slots { try world.broadcast(slot.values) }
+    }
     var position = [state.position.step]
     try world.broadcast(&position)
     state.position = Position(step: position[0])
@@ -144,18 +147,20 @@ public final class Trainer {
     let sums = try executor.computeGradients(parameters: state.parameters.pointer, work(batch))
     times.stamp(.compute)
 
-    let contributions = shardGradients.map { UnsafePointer($0.pointer) }
+    let contributions = vectors.shardGradients.map { UnsafePointer($0.pointer) }
     for bucket in reducer.buckets.indices {
-      try reducer.reduce(bucket: bucket, contributions: contributions, result: gradient.pointer)
+      try reducer.reduce(bucket: bucket, contributions: contributions, result: vectors.gradient.pointer)
     }
     let total = try total(sums)
     times.stamp(.communication)
 
     let rate = UpdateStep(state.position.step, of: learningRates)
-    let vectors = UpdateVectors(
-      parameters: state.parameters.pointer, gradient: gradient.pointer, slots: state.slots.map(\.pointer))
-    let norm = update.step(vectors, at: rate, measuringNorm: measuringNorm)
     updateRunningStatistics()
+    // Ends when all ranks that share the vectors are done.
+    let norm = update.step(
+      UpdateVectors(
+        parameters: state.parameters.pointer, gradient: vectors.gradient.pointer, slots: state.slots.map(\.pointer)),
+      at: rate, measuringNorm: measuringNorm)
     times.stamp(.update)
 
     state.position.step += 1
@@ -176,7 +181,7 @@ public final class Trainer {
   }
 
   private func work(_ batch: GlobalBatch) -> [Executor.ShardWork] {
-    zip(batch.shards, shardGradients).map { shard, gradients in
+    zip(batch.shards, vectors.shardGradients).map { shard, gradients in
       Executor.ShardWork(
         images: shard.images, labels: shard.labels, sampleIDs: shard.ids, batches: recipe.microBatches(shard.count),
         gradients: gradients.pointer, globalBatch: batch.sampleCount, epoch: batch.epoch, step: batch.step)
@@ -201,11 +206,14 @@ public final class Trainer {
     return (total.loss, Int(total.correct), total.stops > 0)
   }
 
+  /// Of all layers, or where the ranks share the vectors, by rank 0.
   private func updateRunningStatistics() {
+    if vectors.slice != nil && world.rank != 0 { return }
     for entry in state.layout.entries where !entry.parameter.isTrainable {
       updateRunningStatistic(
         UnsafeMutableBufferPointer(rebasing: state.parameters.values[entry.range]),
-        towards: UnsafeBufferPointer(rebasing: gradient.values[entry.range]), momentum: entry.parameter.momentum)
+        towards: UnsafeBufferPointer(rebasing: vectors.gradient.values[entry.range]), momentum: entry.parameter.momentum
+      )
     }
   }
 }

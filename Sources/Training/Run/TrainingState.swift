@@ -20,6 +20,14 @@ public final class TrainingState {
   public let slots: [FloatBuffer]
   public var position = Position(step: 0)
 
+  /// A state over vectors that are there: parameters, then slots.
+  init(layout: ParameterLayout, slotNames: [String], vectors: [FloatBuffer]) {
+    precondition(vectors.count == 1 + slotNames.count)
+    (self.layout, self.slotNames) = (layout, slotNames)
+    parameters = vectors[0]
+    slots = Array(vectors.dropFirst())
+  }
+
   /// A state of zeros.
   public init(layout: ParameterLayout, slotNames: [String]) throws {
     self.layout = layout

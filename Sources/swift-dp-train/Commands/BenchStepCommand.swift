@@ -25,6 +25,7 @@ struct BenchStepCommand: JobCommand {
   @OptionGroup var kernels: KernelOptions
   @Option(help: "Another --plan, or --precision, to time as well, shown beside the first.") var compare: String?
   @OptionGroup var reduction: ReductionOptions
+  @OptionGroup var sharing: SharingOptions
   @Option(name: .customLong("json"), help: "Write all figures to this file.") var jsonPath: String?
 
   func run(_ world: Communicator) throws -> Int32 {
@@ -66,6 +67,7 @@ struct BenchStepCommand: JobCommand {
     try check(classes > 0, "--classes \(classes)", "give at least 1")
     var benchmark = StepBenchmark(recipe, input: try imageShape(input, of: recipe.model, flag: "--input"))
     (benchmark.steps, benchmark.classes) = (steps, classes)
+    benchmark.sharing = try sharing.sharing()
     return benchmark
   }
 
@@ -78,6 +80,7 @@ struct BenchStepCommand: JobCommand {
     facts.add(
       "ranks",
       "\(grouped(report.ranks)) · shards \(grouped(report.shards)) · threads per shard \(report.threadsPerShard)")
+    facts.add("start", "\(decimal(report.startSeconds, 2)) s: plan, code, memory and start values")
     facts.add(
       "step",
       "\(decimal(report.stepMillisecondsBest, 3)) ms best, \(decimal(report.stepMillisecondsMedian, 3)) ms median of \(grouped(report.steps))"

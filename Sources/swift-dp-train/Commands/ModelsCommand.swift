@@ -42,7 +42,14 @@ struct ModelsCommand: ParsableCommand {
     var recompute = Recomputation.none.rawValue
     @Option(help: "float32 or bf16, for the memory and the plan.") var precision = "float32"
     @Flag(help: "List the parameters: names, shapes, and the order of their elements in memory.") var parameters = false
-    @Flag(help: "Print the plan: the kernels and layouts of a step, in the order of execution.") var plan = false
+    @Flag(
+      help: """
+        Print the plan: the kernels and layouts of a step in the order of execution, each with its time over zeros, and \
+        the share of the processor's peak that convolutions and inner products reach.
+        """) var plan = false
+    @Flag(
+      inversion: .prefixedNo, exclusivity: .chooseLast,
+      help: "Run some steps for the plan's times, which takes their memory.") var times = true
 
     func run() throws {
       let model: ModelName = try known(name, flag: "models show")
@@ -66,7 +73,31 @@ struct ModelsCommand: ParsableCommand {
         print("")
         show(parameterLines(kernels.parameterLayout))
       }
-      if plan { print("\n\(kernels.text)") }
+      if plan && !times { print("\n\(kernels.text)") }
+      if plan && times {
+        print("\ntraining \(batchSize)")
+        show(try timedPlan(configuration, graph))
+      }
+    }
+
+    private func timedPlan(_ configuration: Executor.Configuration, _ graph: Graph) throws -> [String] {
+      let measurement = try StepMeasurement(configuration)
+      let peak = try max(measurePeakRate(threads: threadsPerShard), measurePeakRate(threads: threadsPerShard))
+      let rates = OperationRates(graph, samples: batchSize)
+      var table = Table([
+        ("ms", .trailing), ("GFLOP/s", .trailing), ("of peak", .trailing), ("instruction", .leading),
+      ])
+      let times = try measurement.leastTimes()
+      for (row, text) in zip(times, measurement.planText) {
+        let isReorder = text.hasPrefix("reorder ")
+        let rate = isReorder ? nil : rates.gflops(row.operation, row.layer, milliseconds: row.milliseconds)
+        table.add([
+          decimal(row.milliseconds, 3), rate.map { decimal($0, 0) } ?? "",
+          rate.map { percent($0 * 1e9 / peak) } ?? "", String(text),
+        ])
+      }
+      table.add([decimal(times.reduce(0) { $0 + $1.milliseconds }, 3), "", "", "all"])
+      return table.lines
     }
 
     private func layers(_ graph: Graph) -> [String] {

@@ -4,6 +4,7 @@ import Training
 /// All that `train` takes, and what it makes of it.
 struct TrainOptions: ParsableArguments {
   @OptionGroup var recipeOptions: RecipeOptions
+  @OptionGroup(title: "Ranks of a node") var sharing: SharingOptions
   @OptionGroup(title: "Job") var jobOptions: JobOptions
 
   /// The job that the options describe, over those of the configuration file, if one is named.
@@ -32,6 +33,7 @@ struct TrainOptions: ParsableArguments {
     job.skippedLayers = jobOptions.skippedLayers
     job.logEvery = jobOptions.logEvery
     job.dryRun = jobOptions.dryRun
+    job.sharing = try sharing.sharing()
     return job
   }
 }

@@ -1,0 +1,102 @@
+import Collectives
+import Determinism
+import Engine
+import MPI
+import Optimizers
+
+/// How the ranks of a node share their work and memory. The bits of a run do not depend on it.
+public struct Sharing: Sendable, Hashable {
+  /// The values of `--transport`.
+  public enum Transport: String, Sendable, CaseIterable {
+    /// Shared memory where all ranks are on one node that has room for it, else messages.
+    case auto
+    case messages
+    case sharedMemory = "shared-memory"
+  }
+
+  /// The values of `--update`.
+  public enum Update: String, Sendable, CaseIterable {
+    /// Where memory is shared: one set of parameters and slots on the node, of which each rank updates its part.
+    case sliced
+    /// A set on each rank, all of it updated there.
+    case replicated
+  }
+
+  public var transport: Transport
+  public var update: Update
+
+  public init(_ transport: Transport = .auto, _ update: Update = .sliced) {
+    (self.transport, self.update) = (transport, update)
+  }
+}
+
+/// The flat vectors of a run on one rank, its own or the node's.
+struct RunVectors {
+  /// Nil where nothing is shared.
+  let memory: SharedVectors?
+  /// Why nothing is shared although it could have been, if so.
+  let obstacle: String?
+  let state: TrainingState
+  /// Of the shards that this rank hosts.
+  let shardGradients: [FloatBuffer]
+  /// Their sum over all shards.
+  let gradient: FloatBuffer
+  /// This rank's part of an update, where the ranks share one.
+  let slice: LocalUpdate.Slice?
+
+  /// Collective.
+  ///
+  /// - Throws: 64 where `--transport shared-memory` cannot be.
+  init(
+    _ world: Communicator, _ placement: Placement, _ layout: ParameterLayout, _ optimizer: Optimizer,
+    _ algorithm: AllReduceAlgorithm, _ sharing: Sharing
+  ) throws {
+    let isSliced = sharing.update == .sliced
+    let common = SharedVectors.Common(
+      vectors: isSliced ? 2 + optimizer.slots.count : 1, doubles: isSliced ? optimizer.sumCount : 0)
+    var obstacle: String?
+    var memory: SharedVectors?
+    if world.size > 1 && sharing.transport != .messages && algorithm.order != nil {
+      obstacle = try SharedVectors.obstacle(on: world, placement: placement, count: layout.count, common: common)
+      if obstacle == nil {
+        memory = try SharedVectors(on: world, placement: placement, count: layout.count, common: common)
+      } else if let obstacle, sharing.transport == .sharedMemory {
+        throw TrainingError(
+          .badConfiguration, "--transport shared-memory: \(obstacle); leave it out, and messages are sent.")
+      }
+    }
+    self.obstacle = obstacle
+    self.memory = memory
+
+    let hosted = placement.shards(of: world.rank)
+    // Vectors that one loop reads side by side start at different places within a page (docs/engine.md). The sum over
+    // one shard is its gradient.
+    guard let memory else {
+      let isSingle = placement.shards == 1
+      shardGradients = try hosted.indices.map {
+        try FloatBuffer(count: layout.count, skew: isSingle ? 1088 : 3264 + 1088 * ($0 % 2))
+      }
+      gradient = isSingle ? shardGradients[0] : try FloatBuffer(count: layout.count, skew: 1088)
+      state = try TrainingState(layout: layout, slotNames: optimizer.slots)
+      slice = nil
+      return
+    }
+    func vector(_ pointer: UnsafeMutablePointer<Float>) -> FloatBuffer {
+      FloatBuffer(count: layout.count, at: pointer, of: memory)
+    }
+    shardGradients = hosted.map { vector(memory.vector(ofShard: $0)) }
+    guard isSliced else {
+      gradient = try FloatBuffer(count: layout.count, skew: 1088)
+      state = try TrainingState(layout: layout, slotNames: optimizer.slots)
+      slice = nil
+      return
+    }
+    gradient = vector(memory.commonVector(0))
+    state = TrainingState(
+      layout: layout, slotNames: optimizer.slots,
+      vectors: (0...optimizer.slots.count).map { vector(memory.commonVector(1 + $0)) })
+    slice = LocalUpdate.Slice(
+      blocks: part(world.rank, of: world.size, in: optimizer.layout.blocks.count), sums: memory.commonDoubles,
+      wait: memory.barrier)
+  }
+}
