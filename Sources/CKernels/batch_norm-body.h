@@ -17,6 +17,12 @@ static CK_INLINE long CK_NAME(block_start)(const ck_batch_norm *shape, long bloc
   return (image * blocks + block) * shape->area * CK_WIDTH;
 }
 
+/// The same in a tensor whose images are `stride` floats apart, or as above where that is 0.
+static CK_INLINE long CK_NAME(strided_start)(
+    const ck_batch_norm *shape, long blocks, long block, long image, long stride) {
+  return image * (stride ? stride : blocks * shape->area * CK_WIDTH) + block * shape->area * CK_WIDTH;
+}
+
 /// Adds up `term(k, v)` over an image's places, where v is the vector at a place and k which of four sums it goes to:
 /// one sum would wait for itself.
 #define CK_OVER_AREA(x, area, term)                                                       \
@@ -35,8 +41,8 @@ static CK_INLINE long CK_NAME(block_start)(const ck_batch_norm *shape, long bloc
 ///
 /// Some images' mean and squares about it are found while they are in cache, then merged: Chan, Golub, LeVeque, "Algorithms
 /// for computing the sample variance", 1983. So the source comes from memory once, and nothing cancels.
-static void CK_NAME(statistics)(const ck_batch_norm *shape, long blocks, const ck_element *source, long block, vector *mean,
-                                vector *variance) {
+static void CK_NAME(statistics)(const ck_batch_norm *shape, long blocks, const ck_element *source, long stride,
+                                long block, vector *mean, vector *variance) {
   double means[CK_WIDTH] = {0}, squares[CK_WIDTH] = {0};
   const long together = images_together(shape);
   for (long image = 0; image < shape->batch; image += together) {
@@ -45,7 +51,7 @@ static void CK_NAME(statistics)(const ck_batch_norm *shape, long blocks, const c
     vector sum[4] = {};
 #define CK_TERM(k, v) sum[k] += (v)
     for (long i = image; i < last; ++i)
-      CK_OVER_AREA(source + CK_NAME(block_start)(shape, blocks, block, i), shape->area, CK_TERM);
+      CK_OVER_AREA(source + CK_NAME(strided_start)(shape, blocks, block, i, stride), shape->area, CK_TERM);
 #undef CK_TERM
     const vector own = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / (float)places;
     vector square[4] = {};
@@ -55,7 +61,7 @@ static void CK_NAME(statistics)(const ck_batch_norm *shape, long blocks, const c
     square[k] = fma(d, d, square[k]);      \
   } while (0)
     for (long i = image; i < last; ++i)
-      CK_OVER_AREA(source + CK_NAME(block_start)(shape, blocks, block, i), shape->area, CK_TERM);
+      CK_OVER_AREA(source + CK_NAME(strided_start)(shape, blocks, block, i, stride), shape->area, CK_TERM);
 #undef CK_TERM
     const vector own_square = (square[0] + square[1]) + (square[2] + square[3]);
     const double before = (double)(image * shape->area), share = places / (before + places);
@@ -107,7 +113,7 @@ static void CK_NAME(norm_forward)(void *context, int part) {
       mean = CK_NAME(channel_vector)(job->mean, shape->channels, block);
       variance = CK_NAME(channel_vector)(job->variance, shape->channels, block);
     } else {
-      CK_NAME(statistics)(shape, blocks, (const ck_element *)job->source, block, &mean, &variance);
+      CK_NAME(statistics)(shape, blocks, job->source, job->source_stride, block, &mean, &variance);
       CK_NAME(put_channel_vector)(job->mean, shape->channels, block, mean);
       CK_NAME(put_channel_vector)(job->variance, shape->channels, block, variance);
     }
@@ -116,7 +122,8 @@ static void CK_NAME(norm_forward)(void *context, int part) {
     const vector shift = CK_NAME(channel_vector)(job->shift, shape->channels, block);
     for (long image = 0; image < shape->batch; ++image) {
       const long start = CK_NAME(block_start)(shape, blocks, block, image);
-      const ck_element *x = (const ck_element *)job->source + start;
+      const ck_element *x =
+          (const ck_element *)job->source + CK_NAME(strided_start)(shape, blocks, block, image, job->source_stride);
       const ck_element *residual = job->residual ? (const ck_element *)job->residual + start : 0;
       ck_element *y = (ck_element *)job->result + start;
       if (job->residual && job->relu)
@@ -143,7 +150,9 @@ static CK_INLINE void CK_NAME(gradient_sums)(
   vector sum[4] = {}, product[4] = {};
   for (long image = first; image < last; ++image) {
     const long start = CK_NAME(block_start)(&job->shape, blocks, block, image);
-    const ck_element *x = (const ck_element *)job->source + start, *dy = (const ck_element *)job->diff_result + start;
+    const ck_element *x = (const ck_element *)job->source +
+                          CK_NAME(strided_start)(&job->shape, blocks, block, image, job->source_stride);
+    const ck_element *dy = (const ck_element *)job->diff_result + start;
     const ck_element *y = masking == CK_BY_RESULT ? (const ck_element *)job->result + start : 0;
     ck_element *diff_residual = masking == CK_BY_RESULT ? (ck_element *)job->diff_residual + start : 0;
 #define CK_TERM(k, v)                                                                                      \
@@ -169,13 +178,14 @@ static CK_INLINE void CK_NAME(gradient_sums)(
 }
 
 static CK_INLINE void CK_NAME(source_gradient)(
-    const ck_element *x, const ck_element *dy, ck_element *dx, long area, vector mean, vector factor, vector shift, vector slope,
-    vector offset, vector ceiling, const int masking) {
+    const ck_element *x, const ck_element *dy, const ck_element *earlier, ck_element *dx, long area, vector mean,
+    vector factor, vector shift, vector slope, vector offset, vector ceiling, const int masking) {
   for (long i = 0; i < area * CK_WIDTH; i += CK_WIDTH) {
     const vector d = load_element(x + i) - mean;
     vector dz = load_element(dy + i);
     if (masking == CK_BY_SOURCE) dz = CK_NAME(where_open)(fma(d, factor, shift), ceiling, dz);
-    store_element(dx + i, fma(dz, factor, fma(d, slope, offset)));
+    const vector own = fma(dz, factor, fma(d, slope, offset));
+    store_element(dx + i, earlier ? load_element(earlier + i) + own : own);
   }
 }
 
@@ -218,19 +228,24 @@ static void CK_NAME(norm_backward)(void *context, int part) {
     // What pads the last block keeps its zeros: there factor, sums and so slope and offset are zero.
     for (long image = 0; image < shape->batch; ++image) {
       const long start = CK_NAME(block_start)(shape, blocks, block, image);
-      const ck_element *x = (const ck_element *)job->source + start;
+      const ck_element *x =
+          (const ck_element *)job->source + CK_NAME(strided_start)(shape, blocks, block, image, job->source_stride);
       const ck_element *dy =
           (const ck_element *)(job->diff_residual ? job->diff_residual : job->diff_result) + start;
-      ck_element *dx = (ck_element *)job->diff_source + start;
+      const ck_element *earlier = job->earlier ? (const ck_element *)job->earlier + CK_NAME(strided_start)(
+                                                     shape, blocks, block, image, job->earlier_stride)
+                                               : 0;
+      ck_element *dx = (ck_element *)job->diff_source +
+                       CK_NAME(strided_start)(shape, blocks, block, image, job->diff_source_stride);
       if (job->diff_residual)
         CK_NAME(source_gradient)
-        (x, dy, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_UNMASKED);
+        (x, dy, earlier, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_UNMASKED);
       else if (job->relu)
         CK_NAME(source_gradient)
-        (x, dy, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_BY_SOURCE);
+        (x, dy, earlier, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_BY_SOURCE);
       else
         CK_NAME(source_gradient)
-        (x, dy, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_UNMASKED);
+        (x, dy, earlier, dx, shape->area, mean, factor, shift, slope, offset, ceiling, CK_UNMASKED);
     }
   }
 }

@@ -22,6 +22,8 @@ public final class Executor {
     public var workers = 1
     public var threadsPerShard = 1
     public var kernelChoice = KernelChoice()
+    /// Changes no bit of what is computed.
+    public var recomputation = Recomputation.none
     public var precision = Precision.float32
     /// Of dropout.
     public var seed: UInt64 = 0

@@ -25,19 +25,24 @@ package struct Planner {
   private var storages: [ArenaPacking.Storage] = []
   /// Results of the current node that are still to be rounded.
   var roundings: [Rounding] = []
-  private let lastReader: [Graph.ValueID: Int]
+  let lastReader: [Graph.ValueID: Int]
   /// By a value, the result of the ReLU that its kernel applies at once.
   private let fusedRelu: [Graph.ValueID: Graph.ValueID]
-  private var node = 0
+  private(set) var node = 0
+  /// By a value that will lie in the memory of a larger one, as its first channels, which one.
+  let prefixes: [Graph.ValueID: Prefix]
+  /// By a value that lies so, the channels of the larger one.
+  var imageChannels: [Graph.ValueID: Int] = [:]
 
   /// The plan of a training graph (`Graph.training`) or of an inference graph (`Graph.inference`).
   /// - Parameter kept: values whose memory nothing may reuse, so that they can be read after a run.
   package static func plan(
     _ graph: Graph, parameterLayout: ParameterLayout, choice: KernelChoice = KernelChoice(),
-    precision: Precision = .float32, keeping kept: [Graph.ValueID] = []
+    precision: Precision = .float32, recomputation: Recomputation = .none, keeping kept: [Graph.ValueID] = []
   ) throws -> Plan {
     var planner = Planner(
-      graph: graph, parameterLayout: parameterLayout, choice: choice, precision: precision, keeping: kept)
+      graph: graph, parameterLayout: parameterLayout, choice: choice, precision: precision,
+      recomputation: recomputation, keeping: kept)
     try planner.run()
     for value in kept { planner.plan.kept[value] = (planner.location(value), planner.layout(value)) }
     return planner.plan
@@ -56,9 +61,11 @@ package struct Planner {
 
   private init(
     graph: Graph, parameterLayout: ParameterLayout?, choice: KernelChoice, precision: Precision,
+    recomputation: Recomputation = .none,
     keeping kept: [Graph.ValueID] = []
   ) {
-    let graph = choice.policy == .library ? graph : graph.fused(keeping: kept)
+    let fused = choice.policy == .library ? graph : graph.fused(keeping: kept).gatheringChannels(keeping: kept)
+    let graph = fused.recomputing(recomputation)
     self.graph = graph
     self.choice = choice
     self.precision = precision
@@ -73,6 +80,8 @@ package struct Planner {
     for value in kept { lastReader[value] = graph.nodes.count }
     self.lastReader = lastReader
     fusedRelu = Self.reluFusions(graph, keeping: kept)
+    // Parts of values in bfloat16 are beyond what can be emulated.
+    prefixes = precision == .float32 ? Self.prefixes(graph, keeping: kept) : [:]
   }
 
   private static func reluFusions(_ graph: Graph, keeping kept: [Graph.ValueID]) -> [Graph.ValueID: Graph.ValueID] {
@@ -210,6 +219,12 @@ package struct Planner {
     }
     layouts[value] = layout
     locations[value] = location
+  }
+
+  /// Memory that all values of a chain share, kept from the current node until the last reader of any.
+  mutating func makeShared(bytes: Int, until last: Int) -> Plan.Location {
+    storages.append(ArenaPacking.Storage(bytes: bytes, first: node, last: last))
+    return .arena(storage: storages.count - 1)
   }
 
   /// The first of the candidates with the best rank; candidates that the library refuses are passed over.

@@ -26,7 +26,8 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
     let network = configuration.network
     func plan(_ graph: Graph) throws -> Plan {
       try Planner.plan(
-        graph, parameterLayout: layout, choice: configuration.kernelChoice, precision: configuration.precision)
+        graph, parameterLayout: layout, choice: configuration.kernelChoice, precision: configuration.precision,
+        recomputation: configuration.recomputation)
     }
     var plans: Plans = []
     for batch in training {

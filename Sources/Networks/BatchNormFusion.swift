@@ -5,6 +5,8 @@ public struct BatchNormFusion: Sendable, Hashable {
   public var adds = false
   /// Where the ReLU behind it cuts off: infinity for a plain ReLU, 6 for ReLU6; nil without one.
   public var ceiling: Float?
+  /// Backward: whether the gradient that another reader of x has found is added to dx.
+  public var accumulates = false
 }
 
 extension Graph {
@@ -13,6 +15,7 @@ extension Graph {
   /// - A batch normalisation takes along the addition of a residual and the ReLU behind it, and their gradients.
   /// - Where a ReLU stands ahead of a max pool, its gradient is taken behind the pool's, over fewer elements: outside of the
   ///   maxima both are zero, and a maximum is positive where its pool's result is.
+  /// - The gradient that a normalisation passes on is added at once to the one found before it.
   ///
   /// - Parameter kept: values that must be there after a run.
   package func fused(keeping kept: [ValueID] = []) -> Graph {
@@ -53,7 +56,34 @@ private struct FusionPass {
       let origin = value.gradientOf.map { substitutes[$0] ?? $0 }
       return Graph.Value(shape: value.shape, kind: value.kind, gradientOf: origin)
     }
+    accumulate()
     return result
+  }
+
+  /// Lets the gradient of a batch normalisation be added to the one that its source has already.
+  private mutating func accumulate() {
+    var readers: [Graph.ValueID: [Int]] = [:]
+    var producer: [Graph.ValueID: Int] = [:]
+    for (index, node) in result.nodes.enumerated() {
+      for value in node.inputs { readers[value, default: []].append(index) }
+      for value in node.outputs { producer[value] = index }
+    }
+    var taken: Set<Int> = []
+    for (index, node) in result.nodes.enumerated() {
+      guard case .fusedBatchNormBackward(var fusion) = node.operation, node.outputs.count == 1,
+        !kept.contains(node.outputs[0]), let sum = readers[node.outputs[0]]?.first,
+        readers[node.outputs[0]]?.count == 1, result.nodes[sum].operation == .add,
+        result.nodes[sum].inputs[1] == node.outputs[0], let earlier = producer[result.nodes[sum].inputs[0]],
+        earlier < index
+      else { continue }
+      fusion.accumulates = true
+      result.nodes[index] = Graph.Node(
+        operation: .fusedBatchNormBackward(fusion), name: node.name,
+        inputs: node.inputs + [result.nodes[sum].inputs[0]], outputs: result.nodes[sum].outputs,
+        parameters: node.parameters, finishes: node.finishes)
+      taken.insert(sum)
+    }
+    result.nodes = result.nodes.enumerated().filter { !taken.contains($0.offset) }.map(\.element)
   }
 
   /// The one node that reads a value which nothing else needs.

@@ -54,6 +54,7 @@ extension Graph.Operation {
     case .sliceChannels: "slice channels"
     case .padChannels: "pad channels"
     case .shuffleChannels: "shuffle channels"
+    case .gatherChannels: "gather channels"
     case .reshape: "reshape"
     case .softmaxCrossEntropy, .softmaxCrossEntropyLoss: "softmax cross-entropy"
     case .convolutionBackwardData, .innerProductBackwardData: "backward data"
@@ -64,7 +65,8 @@ extension Graph.Operation {
     case .batchNormBackward: "batch norm backward"
     case .batchNormStatistics: "batch norm statistics"
     case .dropoutBackward: "dropout backward"
-    case .fusedBatchNorm(let fusion), .fusedBatchNormInference(let fusion): "batch norm" + fusion.text
+    case .fusedBatchNorm(let fusion), .fusedBatchNormInference(let fusion), .fusedBatchNormAgain(let fusion):
+      "batch norm" + fusion.text
     case .fusedBatchNormBackward(let fusion): "batch norm" + fusion.text + " backward"
     }
   }

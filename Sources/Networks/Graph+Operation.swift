@@ -73,10 +73,15 @@ extension Graph {
     // Made of others by `Graph.fused`.
     /// x (, residual) → y, and the batch's mean and variance; parameters as `batchNorm`.
     case fusedBatchNorm(BatchNormFusion)
+    /// x (, residual), mean, variance → the same y once more (`Graph.recomputing`).
+    case fusedBatchNormAgain(BatchNormFusion)
+    /// Inputs → y: channel i of y is channel `channels[i]` of the inputs side by side, or zero where that is −1.
+    case gatherChannels([Int])
     /// x (, residual) → y by the running statistics.
     case fusedBatchNormInference(BatchNormFusion)
     /// x, mean, variance, dy → dx; with a residual and a ReLU: x, mean, variance, dy, y → dx and the residual's gradient.
-    /// Makes the gradients of scale and shift.
+    /// Where it accumulates, an earlier gradient of x is the last input and dx the sum. Makes the gradients of scale and
+    /// shift.
     case fusedBatchNormBackward(BatchNormFusion)
   }
 }

@@ -150,6 +150,27 @@ import Testing
     #expect(try records[0].value("state_sha256") == records[1].value("state_sha256"))
   }
 
+  /// Memory is the affair of whoever goes on: what is computed again may change on the way, and no bit does.
+  @Test func whatIsComputedAgainMayChange() throws {
+    let directory = try TemporaryDirectory()
+    let short =
+      synthetic("3x8x8", train: 40, test: 20)
+      + ["--model", "resnet20-cifar", "--shards", "2", "--batch-size", "8", "--steps", "4", "--dropout", "0.2"]
+    let whole = try Launch.alone.run(["train", "--run-dir", "run", "--save-every", "1"] + short, in: directory.url)
+    try #require(whole.exitCode == 0, "\(whole.transcript)")
+    let digest = try Record(whole, directory: directory.url.appendingPathComponent("run")).value("state_sha256")
+    for recomputation in ["selective", "full"] {
+      let other = try Launch.ranks(2).run(
+        [
+          "train", "--run-dir", recomputation, "--recompute", recomputation, "--resume",
+          "run/checkpoints/step-00000003",
+        ] + short, in: directory.url)
+      try #require(other.exitCode == 0, "\(other.transcript)")
+      let record = try Record(other, directory: directory.url.appendingPathComponent(recomputation))
+      #expect(try record.value("state_sha256") == digest)
+    }
+  }
+
   @Test func otherSettingsAreRefused() throws {
     let directory = try TemporaryDirectory()
     try kill(ranks: nil, in: directory.url)

@@ -56,13 +56,18 @@ struct ShardRun {
 
   /// Makes an executor for these cuts and runs them from the start values of a seed.
   init(
-    _ network: Network, shards: [[Int]], workers: Int = 1, threads: Int = 1, labelSmoothing: Float = 0
+    _ network: Network, shards: [[Int]], workers: Int = 1, threads: Int = 1, labelSmoothing: Float = 0,
+    kernelChoice: KernelChoice = KernelChoice(), precision: Precision = .float32,
+    recomputation: Recomputation = .none
   ) throws {
     var configuration = Executor.Configuration(
       network: network, trainingBatchSizes: Array(Set(shards.joined())).sorted())
     configuration.workers = workers
     configuration.threadsPerShard = threads
     configuration.labelSmoothing = labelSmoothing
+    configuration.kernelChoice = kernelChoice
+    configuration.precision = precision
+    configuration.recomputation = recomputation
     configuration.seed = 9
     let executor = try Executor(configuration)
     let parameters = try FloatBuffer(count: executor.parameterLayout.count)

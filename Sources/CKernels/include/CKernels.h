@@ -10,6 +10,7 @@
 #include "environment.h"
 #include "first_convolution.h"
 #include "flags.h"
+#include "gather_channels.h"
 #include "images.h"
 #include "inner_product.h"
 #include "loss.h"

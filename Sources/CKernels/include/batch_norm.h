@@ -25,6 +25,8 @@ typedef struct {
   float *mean, *variance;
   int given, relu;
   float ceiling;
+  /// Elements from one image of the source to the next, where it is the first channels of a larger tensor; else 0.
+  long source_stride;
   /// An image; may be `source` or `residual`.
   void *result;
 } ck_batch_norm_forward_job;
@@ -39,7 +41,11 @@ typedef struct {
   const float *scale, *shift, *mean, *variance;
   int relu;
   float ceiling;
-  /// An image; may be `diff_result`.
+  /// Unless NULL, what is added to the source's gradient.
+  const void *earlier;
+  /// Elements from one image to the next, where these are the first channels of a larger tensor; else 0.
+  long source_stride, earlier_stride, diff_source_stride;
+  /// An image; may be `diff_result` or `earlier`.
   void *diff_source;
   /// An image; NULL without a residual; may be `diff_result`.
   void *diff_residual;

@@ -36,6 +36,8 @@ public struct StepBenchmark: Sendable {
     public var shards: Int
     public var threadsPerShard: Int
     public var steps: Int
+    /// Activations and kernels' scratch memory of one worker.
+    public var arenaBytes: Int
     /// From the first line of the benchmark until a step could begin: plan, generated code, memory, start values.
     public var startSeconds: Double
     public var stepMillisecondsBest: Double
@@ -158,7 +160,8 @@ public struct StepBenchmark: Sendable {
     return Report(
       model: trainer.network.name, input: input.description, classes: classes, batchSize: recipe.batchSize,
       ranks: world.size, shards: resources.shards, threadsPerShard: resources.threadsPerShard, steps: steps,
-      startSeconds: startSeconds, stepMillisecondsBest: step.least, stepMillisecondsMedian: step.median,
+      arenaBytes: trainer.executor.arenaBytes, startSeconds: startSeconds,
+      stepMillisecondsBest: step.least, stepMillisecondsMedian: step.median,
       samplesPerSecondBest: Double(recipe.batchSize) / step.least * 1e3,
       samplesPerSecondMedian: Double(recipe.batchSize) / step.median * 1e3, milliseconds: milliseconds,
       layers: layers.sorted { $0.milliseconds > $1.milliseconds }, gflops: rate / 1e9, peakGflops: peak / 1e9,

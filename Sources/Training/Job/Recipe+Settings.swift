@@ -28,7 +28,7 @@ extension Recipe {
       ("milestones", milestones.isEmpty ? nil : milestones.map(\.description).joined(separator: ",")),
       ("step-factor", "\(stepFactor)"), ("polynomial-power", "\(polynomialPower)"),
       ("final-learning-rate", "\(finalLearningRate)"), ("plan", "\(planSource)"),
-      ("precision", precision.rawValue), ("all-reduce", allReduce.rawValue),
+      ("recompute", recomputation.rawValue), ("precision", precision.rawValue), ("all-reduce", allReduce.rawValue),
       ("bucket-size", ByteCount(bucketBytes).text),
     ]
   }

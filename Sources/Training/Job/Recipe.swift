@@ -3,6 +3,7 @@ import Datasets
 import Determinism
 import Engine
 import Models
+import Networks
 import Optimizers
 
 /// Everything that decides which numbers a run computes, and nothing that does not (no paths, ranks or hosts).
@@ -49,6 +50,8 @@ public struct Recipe: Sendable, Equatable {
 
   // The kernels.
   public var planSource = PlanSource.rules
+  /// Changes memory and time, and no bit: the one setting that may be another when a run goes on.
+  public var recomputation = Recomputation.none
   /// What activations are stored as and multiplied in.
   public var precision = Precision.float32
 

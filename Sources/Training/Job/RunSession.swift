@@ -135,7 +135,8 @@ final class RunSession {
         }, uniquingKeysWith: { a, _ in a })
     }
     let (old, new) = (fields(before), fields(now))
-    let changed = Set(old.keys).union(new.keys).subtracting(["data-dir"]).filter { old[$0] != new[$0] }.sorted()
+    let changed = Set(old.keys).union(new.keys).subtracting(["data-dir", "recompute"]).filter { old[$0] != new[$0] }
+      .sorted()
     if changed.isEmpty { return }
     let list = changed.map { "\($0) was \(old[$0] ?? "null"), is \(new[$0] ?? "null")" }.joined(separator: "; ")
     throw TrainingError(

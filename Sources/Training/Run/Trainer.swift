@@ -60,6 +60,7 @@ public final class Trainer {
     configuration.evaluationBatchSizes = data.evaluationBlocks(recipe).map(\.count)
     configuration.workers = resources.workers
     configuration.threadsPerShard = resources.threadsPerShard
+    configuration.recomputation = recipe.recomputation
     configuration.seed = recipe.seed
     return configuration
   }

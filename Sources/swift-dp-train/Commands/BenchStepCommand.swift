@@ -89,6 +89,7 @@ struct BenchStepCommand: JobCommand {
       "samples",
       "\(grouped(Int(report.samplesPerSecondBest))) a second best, \(grouped(Int(report.samplesPerSecondMedian))) median"
     )
+    facts.add("arena", "\(size(report.arenaBytes)) of each worker")
     facts.add(
       "rate",
       "\(decimal(report.gflops, 1)) GFLOP/s, \(percent(report.shareOfPeak)) of the peak of \(decimal(report.peakGflops, 1))"

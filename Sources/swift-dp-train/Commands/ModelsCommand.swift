@@ -38,6 +38,8 @@ struct ModelsCommand: ParsableCommand {
     @Option(help: "Classes (default: as many as the model is known by).") var classes: Int?
     @Option(help: "Samples of a shard's batch, for the memory and the plan.") var batchSize = 64
     @Option(help: "Threads of a shard, for the plan.") var threadsPerShard = 1
+    @Option(help: "Activations that are computed again to save memory: none, selective or full.")
+    var recompute = Recomputation.none.rawValue
     @Option(help: "float32 or bf16, for the memory and the plan.") var precision = "float32"
     @Flag(help: "List the parameters: names, shapes, and the order of their elements in memory.") var parameters = false
     @Flag(
@@ -59,6 +61,7 @@ struct ModelsCommand: ParsableCommand {
       let network = model.network(input: .init(shape.channels, shape.height, shape.width), classes: classes)
       var configuration = Executor.Configuration(network: network, trainingBatchSizes: [batchSize])
       configuration.threadsPerShard = threadsPerShard
+      configuration.recomputation = try known(recompute, flag: "--recompute")
       configuration.precision = try known(precision, flag: "--precision")
       let kernels = try ExecutionPlan(configuration)
 

@@ -5,6 +5,7 @@ extension RecipeOptions {
     batches.override(with: other.batches)
     optimizer.override(with: other.optimizer)
     kernels.plan = other.kernels.plan ?? kernels.plan
+    kernels.recompute = other.kernels.recompute ?? kernels.recompute
     kernels.precision = other.kernels.precision ?? kernels.precision
     reduction.override(with: other.reduction)
   }

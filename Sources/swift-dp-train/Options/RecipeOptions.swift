@@ -179,6 +179,12 @@ struct KernelOptions: ParsableArguments {
       (default: rules).
       """)
   var plan: String?
+  @Option(
+    help: """
+      Which activations are computed again in the backward pass to save memory: none, selective (what costs little) or \
+      full (as much as helps; up to a third more time). Changes no bit (default: none).
+      """)
+  var recompute: String?
 
   @Option(
     help: """
@@ -190,5 +196,6 @@ struct KernelOptions: ParsableArguments {
   func apply(to recipe: inout Recipe) throws {
     if let plan { recipe.planSource = PlanSource(plan) }
     if let precision { recipe.precision = try known(precision, flag: "--precision") }
+    if let recompute { recipe.recomputation = try known(recompute, flag: "--recompute") }
   }
 }
