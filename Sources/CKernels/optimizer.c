@@ -68,6 +68,33 @@ static CK_INLINE void descend_body(float *parameter, const float *update, float 
 CK_VARIANTS(ck_descend, descend_body, (float *parameter, const float *update, float factor, long count),
             (parameter, update, factor, count))
 
+static CK_INLINE void momentum_loop(float *parameter, float *trace, const float *update, ck_momentum_step s, long count,
+                                    const int decays, const int nesterov) {
+  CK_EACH(i, count) {
+    float scaled = s.factor * update[i];
+    if (decays) scaled = scaled + s.decay * parameter[i];
+    float next = s.momentum * trace[i] + scaled;
+    trace[i] = next;
+    parameter[i] = parameter[i] - s.rate * (nesterov ? scaled + s.momentum * next : next);
+  }
+}
+
+static CK_INLINE void descend_with_momentum_body(float *parameter, float *trace, const float *update,
+                                                 ck_momentum_step s, long count, int fused) {
+  (void)fused;
+  if (s.decays && s.nesterov)
+    momentum_loop(parameter, trace, update, s, count, 1, 1);
+  else if (s.decays)
+    momentum_loop(parameter, trace, update, s, count, 1, 0);
+  else if (s.nesterov)
+    momentum_loop(parameter, trace, update, s, count, 0, 1);
+  else
+    momentum_loop(parameter, trace, update, s, count, 0, 0);
+}
+CK_VARIANTS(ck_descend_with_momentum, descend_with_momentum_body,
+            (float *parameter, float *trace, const float *update, ck_momentum_step step, long count),
+            (parameter, trace, update, step, count))
+
 static CK_INLINE void blend_body(float *average, const float *value, float weight, long count, int fused) {
   (void)fused;
   float rest = 1.0f - weight;

@@ -1,4 +1,5 @@
 import CKernels
+import Determinism
 import Networks
 
 /// What an executor would do and need, found out without generating code or taking memory.
@@ -47,7 +48,15 @@ extension Executor.Configuration {
   /// Batch sizes of the training programs, largest first.
   var trainingPrograms: [Int] { trains ? Set(trainingBatchSizes).sorted(by: >) : [] }
 
-  var evaluationPrograms: [Int] { Set(evaluationBatchSizes).sorted(by: >) }
+  var evaluationPrograms: [Int] { Set(evaluationBatchSizes.flatMap(evaluationParts)).sorted(by: >) }
+
+  /// The sizes of the parts in which a block is evaluated: no larger than the largest training batch, so that evaluation
+  /// needs no more memory than training, but of 16 samples at least, which kernels want to be fast.
+  func evaluationParts(of block: Int) -> [Int] {
+    let most = max(trainingBatchSizes.max() ?? 0, 16)
+    let parts = (block + most - 1) / most
+    return (0..<parts).map { part($0, of: parts, in: block).count }
+  }
 
   /// Parameter layouts are chosen by the largest training batch (numerics contract, rule 8).
   func chooseParameterLayout() throws -> ParameterLayout {

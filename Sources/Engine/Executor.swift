@@ -104,7 +104,7 @@ public final class Executor {
   }
 
   /// Evaluates blocks of samples, several at once.
-  /// - Parameter fill: writes the images and labels of a block into memory of the worker, on its thread.
+  /// - Parameter fill: writes the images and labels of a block, or of a part of one, into memory of the worker, on its thread.
   /// - Returns: the sums of each block, in the order given.
   public func evaluate(
     parameters: UnsafePointer<Float>, blocks: [Range<Int>],

@@ -134,6 +134,13 @@ extension Planner {
   private mutating func addReluBackward(_ node: Graph.Node, _ rectifier: odn_rectifier) throws {
     let y = try operand(node.inputs[0])
     let dy = try fetch(node.inputs[1], as: y)
+    // Over one thread; a team would rather share the work.
+    if rectifier == ODN_RELU && precision == .float32 && odn_threads() == 1 && choice.policy != .library {
+      let result = location(node.inputs[0])
+      let gradient = ReLUGradient(
+        result: result, diffResult: dy, diffSource: make(node.outputs[0], y, inPlaceOf: dy), count: y.bytes / 4)
+      return emit(gradient, [y])
+    }
     let kernel = try Kernel(odn_relu_backward(rectifier, y.pointer, y.pointer), "ReLU backward")
     try emit(
       kernel,

@@ -13,6 +13,7 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
   private var images: FloatBuffer?
   private var labels: [Int32] = []
   private var imageCount = 0
+  private var partsOfBlock: (Int) -> [Int] = { [$0] }
   private(set) var planText = ""
   private(set) var choices: [String: Set<Plan.Place>] = [:]
   private(set) var arenaBytes = 0
@@ -61,9 +62,10 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
     choices = plans.reduce(into: [:]) { $0.merge($1.plan.choices) { $0.union($1) } }
     largest = training.first ?? 0
     imageCount = configuration.network.input.count
-    if let block = evaluation.first {
-      images = try FloatBuffer(count: block * imageCount)
-      labels = [Int32](repeating: 0, count: block)
+    partsOfBlock = configuration.evaluationParts
+    if let most = evaluation.first {
+      images = try FloatBuffer(count: most * imageCount)
+      labels = [Int32](repeating: 0, count: most)
     }
   }
 
@@ -101,15 +103,22 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
     _ parameters: UnsafePointer<Float>, _ block: Range<Int>,
     _ fill: (Range<Int>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Int32>) throws -> Void
   ) throws -> LossSums {
-    guard let program = evaluation[block.count], let images else {
-      preconditionFailure("no program for a block of \(block.count)")
+    guard let images else { preconditionFailure("no program for evaluation") }
+    var sums = LossSums()
+    var start = block.lowerBound
+    try labels.withUnsafeMutableBufferPointer { labels in
+      guard let base = labels.baseAddress else { return }
+      for count in partsOfBlock(block.count) {
+        guard let program = evaluation[count] else { preconditionFailure("no program for \(count) samples") }
+        try fill(start..<start + count, images.pointer, base)
+        let part = try program.run(
+          Program.Inputs(parameters: parameters, gradients: nil, externals: [images.pointer], labels: base))
+        sums.loss += part.loss
+        sums.correct += part.correct
+        start += count
+      }
     }
-    return try labels.withUnsafeMutableBufferPointer { labels in
-      guard let base = labels.baseAddress else { return LossSums() }
-      try fill(block, images.pointer, base)
-      return try program.run(
-        Program.Inputs(parameters: parameters, gradients: nil, externals: [images.pointer], labels: base))
-    }
+    return sums
   }
 
   func startProfile() {

@@ -8,10 +8,12 @@ extension GradientTransformation {
   /// regularization", ICLR 2019).
   public static func addDecayedWeights(_ decay: Double) -> GradientTransformation {
     precondition(decay >= 0, "addDecayedWeights(\(decay))")
-    return GradientTransformation(name: "addDecayedWeights") { block in
+    var transformation = GradientTransformation(name: "addDecayedWeights") { block in
       guard block.decays, decay != 0 else { return }
       let (update, factor, parameters, count) = (block.update, block.factor, block.parameters, block.count)
       block.rewrite { ck_add_decayed($0, update, factor, parameters, Float(decay), count) }
     }
+    transformation.part = .decay(Float(decay))
+    return transformation
   }
 }

@@ -25,6 +25,8 @@ public struct GradientTransformation: Sendable {
   /// Names of the slots, in the order in which `apply` numbers them.
   public let slots: [String]
   let apply: @Sendable (inout UpdateBlock) -> Void
+  /// What a loop over several transformations at once asks about this one (`MomentumDescent`).
+  var part: MomentumDescent.Part?
 
   /// A transformation; `apply` is called for one run of elements after another, possibly by several threads at once.
   public init(

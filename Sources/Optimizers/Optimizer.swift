@@ -50,6 +50,8 @@ public struct Optimizer: Sendable {
   /// Names of all slots, in the order of the chain; the same name twice gets a number (`momentum`, `momentum-2`).
   public let slots: [String]
   private let firstSlots: [Int]
+  /// The end of the last pass, where one loop can do it.
+  private let descent: MomentumDescent?
 
   public init(_ layout: UpdateLayout, _ chain: [GradientTransformation]) {
     self.layout = layout
@@ -75,6 +77,7 @@ public struct Optimizer: Sendable {
     }
     self.slots = slots
     self.firstSlots = firstSlots
+    descent = passes.last.flatMap { MomentumDescent(chain, pass: $0.transformations, firstSlots: firstSlots) }
   }
 
   /// How far the chain reaches: with `.model` no parameter can be updated before the last gradient is there.
@@ -111,6 +114,8 @@ public struct Optimizer: Sendable {
     precondition(vectors.slots.count == slots.count, "\(vectors.slots.count) slot vectors for \(slots)")
     precondition(pass.reach == .element || norms != nil, "a pass that reaches further than the element needs norms")
     let isLast = pass.transformations.upperBound == chain.count
+    let descent = isLast ? descent : nil
+    let applied = pass.transformations.lowerBound..<(descent?.start ?? pass.transformations.upperBound)
     let scratch = workspace.scratch
     vectors.slots.withUnsafeBufferPointer { slotVectors in
       layout.blocks.withUnsafeBufferPointer { blocks in
@@ -121,11 +126,14 @@ public struct Optimizer: Sendable {
             var part = UpdateBlock(
               block: block, elements: start..<end, step: step, norms: norms, reach: pass.reach, vectors: vectors,
               slotVectors: slotVectors, scratch: scratch)
-            for index in pass.transformations {
+            for index in applied {
               part.firstSlot = firstSlots[index]
               chain[index].apply(&part)
             }
-            if isLast {
+            if let descent {
+              descent.run(
+                part, parameters: vectors.parameters + start, trace: descent.trace(of: slotVectors) + start)
+            } else if isLast {
               ck_descend(vectors.parameters + start, part.update, part.factor, part.count)
             } else {
               ck_scale(vectors.gradient + start, part.update, part.factor, part.count)

@@ -1,6 +1,10 @@
 extension GradientTransformation {
   /// Multiplies by the step's learning rate, rounded to Float.
   public static var scaleByLearningRate: GradientTransformation {
-    GradientTransformation(name: "scaleByLearningRate") { block in block.factor *= Float(block.step.learningRate) }
+    var transformation = GradientTransformation(name: "scaleByLearningRate") { block in
+      block.factor *= Float(block.step.learningRate)
+    }
+    transformation.part = .rate
+    return transformation
   }
 }

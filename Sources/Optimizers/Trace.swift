@@ -13,7 +13,7 @@ extension GradientTransformation {
     momentum: Double, nesterov: Bool = false, correctingLearningRate: Bool = false
   ) -> GradientTransformation {
     precondition(momentum >= 0 && momentum < 1, "trace(momentum: \(momentum))")
-    return GradientTransformation(name: "trace", slots: ["momentum"]) { block in
+    var transformation = GradientTransformation(name: "trace", slots: ["momentum"]) { block in
       let (update, factor, trace, count) = (block.update, block.factor, block.slot(0), block.count)
       var weight = Float(momentum)
       // A last rate of 0 left a trace that is already right for any next one.
@@ -27,5 +27,7 @@ extension GradientTransformation {
         block.replace(by: UnsafePointer(trace))
       }
     }
+    if !correctingLearningRate { transformation.part = .trace(momentum: Float(momentum), nesterov: nesterov) }
+    return transformation
   }
 }

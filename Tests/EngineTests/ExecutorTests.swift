@@ -105,6 +105,31 @@ import Testing
     #expect(sums[0].allSatisfy { $0.loss.isFinite && $0.loss > 0 })
   }
 
+  /// A block larger than training's batches is evaluated in parts, added in their order, in a smaller arena.
+  @Test func aLargeBlockIsEvaluatedInParts() throws {
+    func evaluate(_ blocks: [Range<Int>], training: Int) throws -> (sums: [LossSums], arena: Int) {
+      var configuration = Executor.Configuration(network: Self.network(.cnn), trainingBatchSizes: [training])
+      configuration.evaluationBatchSizes = blocks.map(\.count)
+      configuration.trains = false
+      let executor = try Executor(configuration)
+      let parameters = try FloatBuffer(count: executor.parameterLayout.count)
+      try executor.parameterLayout.initialize(parameters.pointer, seed: 4)
+      let count = Self.network(.cnn).input.count
+      let sums = try executor.evaluate(parameters: parameters.pointer, blocks: blocks) { block, images, labels in
+        for (place, sample) in block.enumerated() {
+          for element in 0..<count { images[place * count + element] = Float((sample * 31 + element * 7) % 13) / 6 - 1 }
+          labels[place] = Int32(sample % 10)
+        }
+      }
+      return (sums, executor.arenaBytes)
+    }
+    let (whole, small) = try evaluate([0..<40], training: 3)
+    let parts = try evaluate([0..<13, 13..<26, 26..<40], training: 3).sums
+    #expect(whole[0].loss == (parts[0].loss + parts[1].loss) + parts[2].loss)
+    #expect(whole[0].correct == parts.reduce(0) { $0 + $1.correct })
+    #expect(try evaluate([0..<40], training: 40).arena > small)
+  }
+
   /// An error of whoever fills the blocks comes out.
   @Test func anErrorOfTheSourceIsThrown() throws {
     struct Unreadable: Error {}

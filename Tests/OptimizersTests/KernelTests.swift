@@ -84,6 +84,17 @@ enum KernelTwins {
           "trace_nesterov", offset, count,
           run { x, out, a, _ in ck_trace_nesterov(out, a, x, factor, weight, count) },
           twin(out: zip(xs, traces).map { factor * $0 + weight * $1 }, a: traces))
+        for (decays, nesterov) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+          let step = ck_momentum_step(
+            factor: factor, decay: 0.01, momentum: weight, rate: 0.7, decays: Int32(decays), nesterov: Int32(nesterov))
+          let scaled = zip(xs, zs).map { decays == 0 ? factor * $0 : factor * $0 + 0.01 * $1 }
+          let next = zip(scaled, ys).map { weight * $1 + $0 }
+          let steps = nesterov == 0 ? next : zip(scaled, next).map { $0 + weight * $1 }
+          compare(
+            "descend_with_momentum \(decays)\(nesterov)", offset, count,
+            run { x, _, a, b in ck_descend_with_momentum(b, a, x, step, count) },
+            twin(a: next, b: zip(steps, zs).map { $1 - 0.7 * $0 }))
+        }
         compare(
           "descend", offset, count, run { x, _, a, _ in ck_descend(a, x, factor, count) },
           twin(a: zip(xs, ys).map { $1 - factor * $0 }))

@@ -19,6 +19,30 @@ import Testing
     #expect(empty.slots == [] && empty.reach == .element && empty.passes.map(\.transformations) == [0..<0])
   }
 
+  /// A chain that ends in momentum runs as one loop; behind it a transformation that does nothing keeps it apart.
+  @Test(arguments: [0, 0.01], [false, true]) func oneLoopHasTheBitsOfTheChain(_ decay: Double, _ nesterov: Bool) throws
+  {
+    for clip in [nil, 0.5] {
+      let chain = try [GradientTransformation].stochasticGradientDescent(
+        momentum: 0.9, nesterov: nesterov, weightDecay: decay, clipNorm: clip)
+      let regions = [
+        ParameterRegion(name: "weight", elements: 0..<5001),
+        ParameterRegion(name: "bias", elements: 5008..<5039, decays: false),
+      ]
+      let models = [chain, chain + [GradientTransformation(name: "nothing") { _ in }]].map {
+        FlatModel(UpdateLayout(regions), $0)
+      }
+      for number in 0..<3 {
+        for model in models {
+          model.gradient = randomValues(model.gradient.count, "gradient", step: number)
+          model.step(UpdateStep(number: number, learningRate: 0.1 / Double(number + 1)))
+        }
+      }
+      #expect(models[0].parameters.map(\.bitPattern) == models[1].parameters.map(\.bitPattern))
+      #expect(models[0].slots == models[1].slots)
+    }
+  }
+
   @Test func theEmptyChainSubtractsTheGradient() {
     let model = FlatModel(Self.layout, [])
     let parameters = model.parameters

@@ -21,5 +21,6 @@
 #include "philox.h"
 #include "pooling.h"
 #include "processor.h"
+#include "relu.h"
 #include "winograd.h"
 #endif

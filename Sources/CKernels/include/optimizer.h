@@ -34,6 +34,18 @@ void ck_adam(float *out, float *first, float *second, const float *update, float
 /// parameter[i] −= factor·update[i].
 void ck_descend(float *parameter, const float *update, float factor, long count);
 
+/// What is constant over a run of `ck_descend_with_momentum`.
+typedef struct {
+  float factor, decay, momentum, rate;
+  /// Whether decay applies, and whether the look-ahead is Nesterov's.
+  int decays, nesterov;
+} ck_momentum_step;
+
+/// The bits of `ck_add_decayed`, `ck_trace` or `ck_trace_nesterov`, and `ck_descend` one after another, in one pass: it
+/// reads and writes three long runs side by side instead of many short ones.
+void ck_descend_with_momentum(
+    float *parameter, float *trace, const float *update, ck_momentum_step step, long count);
+
 /// average[i] = (1 − weight)·average[i] + weight·value[i].
 void ck_blend(float *average, const float *value, float weight, long count);
 

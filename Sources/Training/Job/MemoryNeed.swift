@@ -47,7 +47,8 @@ public struct MemoryNeed: Sendable {
     let largest = plan.shardBatchSizes(of: resources.shards).first ?? 0
     vector = 4 * kernels.parameterLayout.count
     self.slots = slots
-    arena = kernels.arenaBytes + 4 * (images + 1) * min(recipe.evaluationBlock, data.evaluation.count)
+    let evaluated = min(recipe.evaluationBlock, data.evaluation.count, max(recipe.microBatches(largest).max() ?? 0, 16))
+    arena = kernels.arenaBytes + 4 * (images + 1) * evaluated
     accumulates = recipe.microBatches(largest).count > 1
     // Three buffers of images, labels and ids.
     batch = 3 * largest * 4 * (images + 2)
