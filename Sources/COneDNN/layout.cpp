@@ -45,9 +45,16 @@ odn_layout *odn_layout_of_elements(const odn_layout *layout, odn_element element
       return nullptr;
     }
     if (layout->desc.get_inner_nblks() == 0) return made(memory::desc(extents, wanted, layout->desc.get_strides()));
-    if (extents.size() == 4)
-      for (auto order : {tag::aBcd16b, tag::aBcd8b, tag::aBcd4b, tag::ABcd16b16a, tag::ABcd8b8a})
-        if (layout->desc == memory::desc(extents, own, order)) return made(memory::desc(extents, wanted, order));
+    // Blocks cannot be given by themselves, so the order is looked up among those that have a name.
+    for (int order = dnnl_format_tag_any + 1; order < dnnl_format_tag_last; ++order) {
+      const auto name = static_cast<dnnl_format_tag_t>(order);
+      dnnl_memory_desc_t candidate = nullptr;
+      if (dnnl_memory_desc_create_with_tag(
+              &candidate, static_cast<int>(extents.size()), extents.data(), memory::convert_to_c(own), name) !=
+          dnnl_success)
+        continue;
+      if (memory::desc(candidate) == layout->desc) return made(memory::desc(extents, wanted, static_cast<tag>(order)));
+    }
     odn::fail("the layout has no name");
     return nullptr;
 #else
