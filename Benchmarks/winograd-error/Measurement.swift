@@ -4,11 +4,11 @@ import Foundation
 /// One shape's results in all passes, computed once.
 final class Measurement {
   let shape: ck_winograd
-  fileprivate lazy var source = kept(
+  private lazy var source = kept(
     NormalNumbers(seed: 1).values(shape.batch * blocks(shape.channels) * shape.height * shape.width))
-  fileprivate lazy var weights = NormalNumbers(seed: 2).values(
+  private lazy var weights = NormalNumbers(seed: 2).values(
     blocks(shape.filters) * blocks(shape.channels) * kernel * kernel)
-  fileprivate lazy var gradient = kept(
+  private lazy var gradient = kept(
     NormalNumbers(seed: 3).values(shape.batch * blocks(shape.filters) * shape.out_height * shape.out_width))
   private let block = Int(ck_block())
 
@@ -147,38 +147,8 @@ final class Measurement {
       case CK_BACKWARD_DATA: source.count
       default: weights.count
       }
-    if isBFloat16 { return runInBFloat16(pass, count) }
-    var output = [Float](repeating: 0, count: count)
-    var scratch = [Float](repeating: 0, count: ck_winograd_scratch(&geometry, pass, 1))
-    source.withUnsafeBufferPointer { source in
-      weights.withUnsafeBufferPointer { weights in
-        gradient.withUnsafeBufferPointer { gradient in
-          output.withUnsafeMutableBufferPointer { output in
-            scratch.withUnsafeMutableBufferPointer { scratch in
-              var job = ck_winograd_job()
-              (job.shape, job.source, job.weights) = (
-                geometry, UnsafeRawPointer(source.baseAddress), weights.baseAddress
-              )
-              (job.diff_result, job.output) = (
-                UnsafeRawPointer(gradient.baseAddress), UnsafeMutableRawPointer(output.baseAddress)
-              )
-              job.scratch = scratch.baseAddress
-              ck_winograd_run(&job, pass, nil, 1)
-            }
-          }
-        }
-      }
-    }
-    return output
-  }
-}
-
-extension Measurement {
-  fileprivate func runInBFloat16(_ pass: ck_pass, _ count: Int) -> [Float] {
-    var geometry = shape
-    func halves(_ values: [Float]) -> [UInt16] { values.map { UInt16($0.bitPattern >> 16) } }
-    let (images, gradients) = (halves(source), halves(gradient))
-    // Room for floats, of which images fill half.
+    let (images, gradients) = (stored(source), stored(gradient))
+    // Room for floats, of which images in bfloat16 fill half.
     var output = [Float](repeating: 0, count: count)
     var scratch = [Float](repeating: 0, count: ck_winograd_scratch(&geometry, pass, 1))
     images.withUnsafeBytes { images in
@@ -196,10 +166,16 @@ extension Measurement {
         }
       }
     }
-    if pass == CK_BACKWARD_WEIGHTS { return output }
+    guard isBFloat16 && pass != CK_BACKWARD_WEIGHTS else { return output }
     return output.withUnsafeBytes { bytes in
       bytes.bindMemory(to: UInt16.self).prefix(count).map { Float(bitPattern: UInt32($0) << 16) }
     }
+  }
+
+  /// The bytes of numbers as images hold them: floats, or their upper halves.
+  private func stored(_ values: [Float]) -> [UInt8] {
+    isBFloat16
+      ? values.map { UInt16($0.bitPattern >> 16) }.withUnsafeBytes(Array.init) : values.withUnsafeBytes(Array.init)
   }
 }
 

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "element.h"
-#include "variants.h"
+#include "parts.h"
 
 typedef struct {
   const ck_batch_norm_forward_job *forward;
@@ -21,23 +21,14 @@ static long images_together(const ck_batch_norm *shape) { return shape->area >= 
 #define CK_BODY "batch_norm-body.h"
 #include "instruction-sets.h"
 
-typedef void (*ck_phase)(void *context, int part);
-
-static void run(ck_phase phase, ck_norm_work *work, ck_team team) {
-  if (team)
-    team(phase, work, work->parts);
-  else
-    for (int part = 0; part < work->parts; ++part) phase(work, part);
-}
-
 void CK_FOR_ELEMENT(ck_batch_norm_forward)(const ck_batch_norm_forward_job *job, ck_team team, int parts) {
   ck_norm_work work = {.forward = job, .parts = parts};
-  run(CK_EFFECTIVE(norm_forward), &work, team);
+  ck_run_parts(CK_EFFECTIVE(norm_forward), &work, team, parts);
 }
 
 void CK_FOR_ELEMENT(ck_batch_norm_backward)(const ck_batch_norm_backward_job *job, ck_team team, int parts) {
   ck_norm_work work = {.backward = job, .parts = parts};
-  run(CK_EFFECTIVE(norm_backward), &work, team);
+  ck_run_parts(CK_EFFECTIVE(norm_backward), &work, team, parts);
 }
 
 #if !CK_BFLOAT16

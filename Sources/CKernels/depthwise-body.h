@@ -88,7 +88,7 @@ static void CK_NAME(correlate)(
   CK_NAME(line) l = {.width = width, .first = -left, .out_step = CK_WIDTH, .start = *start, .relu = relu};
   for (long oh = 0; oh < out_height; ++oh) {
     const long row = oh * stride - top;
-    const ck_taps taps = ck_taps_inside(row, kernel, height);
+    const ck_span taps = ck_inside(row, kernel, height);
     l.count = 0;
     for (long k = taps.first; k < taps.last; ++k, ++l.count) {
       l.rows[l.count] = x + (row + k) * width * CK_WIDTH;

@@ -1,6 +1,6 @@
 #include "include/first_convolution.h"
 
-#include "variants.h"
+#include "parts.h"
 
 typedef struct {
   const ck_first_convolution_job *job;
@@ -30,8 +30,5 @@ void ck_first_convolution_weights(const ck_first_convolution_job *job, ck_team t
   ck_first_work w = lay_out(&job->shape, parts);
   w.job = job;
   void (*const loop)(void *context, int part) = CK_EFFECTIVE(first_weight_gradient);
-  if (team)
-    team(loop, &w, parts);
-  else
-    for (int part = 0; part < parts; ++part) loop(&w, part);
+  ck_run_parts(loop, &w, team, parts);
 }

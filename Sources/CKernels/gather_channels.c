@@ -1,7 +1,7 @@
 #include "include/gather_channels.h"
 
 #include "element.h"
-#include "variants.h"
+#include "parts.h"
 
 typedef struct {
   const ck_gather_channels_job *job;
@@ -14,10 +14,7 @@ typedef struct {
 void CK_FOR_ELEMENT(ck_gather_channels)(const ck_gather_channels_job *job, ck_team team, int parts) {
   ck_gather_work work = {job, parts};
   void (*run)(void *, int) = CK_EFFECTIVE(gather_channels);
-  if (team)
-    team(run, &work, parts);
-  else
-    for (int part = 0; part < parts; ++part) run(&work, part);
+  ck_run_parts(run, &work, team, parts);
 }
 
 #if !CK_BFLOAT16

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "element.h"
-#include "variants.h"
+#include "parts.h"
 
 /// A pass with its memory laid out. Strides count words of 32 bits: of floats, or of pairs of bfloat16 that follow each other
 /// in the sum.
@@ -76,8 +76,6 @@ static ck_product_work lay_out(const ck_inner_product *shape, ck_pass pass, int 
 #define CK_BODY "inner_product-body.h"
 #include "instruction-sets.h"
 
-typedef void (*ck_phase)(void *context, int part);
-
 static ck_phase loop_of(ck_pass pass) {
   switch (pass) {
     case CK_FORWARD: return CK_EFFECTIVE(product_forward);
@@ -111,10 +109,7 @@ void CK_FOR_ELEMENT(ck_inner_product_run)(const ck_inner_product_job *job, ck_pa
   w.weight_gradient = job->output;
   w.relu = job->relu;
   w.own = job->scratch;
-  if (team)
-    team(loop, &w, parts);
-  else
-    for (int part = 0; part < parts; ++part) loop(&w, part);
+  ck_run_parts(loop, &w, team, parts);
   if (pass == CK_BACKWARD_WEIGHTS && job->diff_bias) bias_gradient(job);
 }
 

@@ -1,6 +1,6 @@
 #include "include/pooling.h"
 
-#include "variants.h"
+#include "parts.h"
 
 typedef struct {
   ck_pool shape;
@@ -11,24 +11,12 @@ typedef struct {
   int parts;
 } ck_pool_work;
 
-/// The window of output o along an axis, without what hangs over the image: positions first ..< last of 0 ..< kernel.
-typedef struct {
-  long first, last;
-} ck_span;
-
-static CK_INLINE ck_span ck_inside(long start, long kernel, long extent) {
-  return (ck_span){start < 0 ? -start : 0, extent - start < kernel ? extent - start : kernel};
-}
-
 #define CK_BODY "pooling-body.h"
 #include "instruction-sets.h"
 
-static void run(void (*body)(void *context, int part), ck_pool_work work, ck_team team, int parts) {
+static void run(ck_phase phase, ck_pool_work work, ck_team team, int parts) {
   work.parts = parts;
-  if (team)
-    team(body, &work, parts);
-  else
-    for (int part = 0; part < parts; ++part) body(&work, part);
+  ck_run_parts(phase, &work, team, parts);
 }
 
 void ck_max_pool_forward(

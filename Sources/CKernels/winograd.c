@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "element.h"
-#include "variants.h"
+#include "parts.h"
 
 // Interpolation points 0, ±5/8, ±3/2, ∞: exact in binary, products too, and with less than half of the rounding error of the
 // usual 0, ±1, ±2, ∞ (docs/numerics.md). A and B are the two magnitudes, N what the polynomials are divided by.
@@ -136,18 +136,12 @@ static ck_work lay_out(const ck_winograd *shape, ck_pass pass, int parts, long w
 /// Rows of a register tile (instruction-sets.h).
 static long register_rows(void) { return ck_effective_instruction_set() == CK_AVX512 ? 12 : 6; }
 
-/// For parts without a team.
-static void one_after_another(void (*body)(void *context, int part), void *context, int parts) {
-  for (int part = 0; part < parts; ++part) body(context, part);
-}
-
 long CK_FOR_ELEMENT(ck_winograd_scratch)(const ck_winograd *shape, ck_pass pass, int parts) {
   const ck_work w = lay_out(shape, pass, parts, ck_block(), register_rows());
   return w.shared_floats + parts * w.own_floats;
 }
 
 void CK_FOR_ELEMENT(ck_winograd_run)(const ck_winograd_job *job, ck_pass pass, ck_team team, int parts) {
-  if (!team) team = one_after_another;
   ck_work w = lay_out(&job->shape, pass, parts, ck_block(), register_rows());
   w.source = pass == CK_BACKWARD_DATA ? job->diff_result : job->source;
   w.weights = job->weights;
@@ -160,11 +154,11 @@ void CK_FOR_ELEMENT(ck_winograd_run)(const ck_winograd_job *job, ck_pass pass, c
   w.shared = job->scratch;
   w.own = job->scratch + w.shared_floats;
   if (pass == CK_BACKWARD_WEIGHTS) {
-    team(CK_EFFECTIVE(weight_gradient), &w, parts);
+    ck_run_parts(CK_EFFECTIVE(weight_gradient), &w, team, parts);
     if (w.diff_bias) CK_EFFECTIVE(bias_gradient)(&w);
   } else {
-    team(CK_EFFECTIVE(prepare), &w, parts);
-    team(CK_EFFECTIVE(finish), &w, parts);
+    ck_run_parts(CK_EFFECTIVE(prepare), &w, team, parts);
+    ck_run_parts(CK_EFFECTIVE(finish), &w, team, parts);
   }
 }
 
