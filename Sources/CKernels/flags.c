@@ -5,6 +5,10 @@
 
 void ck_flag_raise(unsigned long *flag, unsigned long value) { __atomic_store_n(flag, value, __ATOMIC_RELEASE); }
 
+int ck_flag_is_raised(const unsigned long *flag, unsigned long value) {
+  return __atomic_load_n(flag, __ATOMIC_ACQUIRE) >= value;
+}
+
 static void pause_briefly(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -21,11 +25,11 @@ static long nanoseconds(void) {
 
 void ck_flag_await(const unsigned long *flag, unsigned long value, long spins) {
   for (long i = 0; i < spins; ++i) {
-    if (__atomic_load_n(flag, __ATOMIC_ACQUIRE) >= value) return;
+    if (ck_flag_is_raised(flag, value)) return;
     pause_briefly();
   }
   const long begin = nanoseconds();
-  while (__atomic_load_n(flag, __ATOMIC_ACQUIRE) < value) {
+  while (!ck_flag_is_raised(flag, value)) {
     if (nanoseconds() - begin < 1000000) {
       sched_yield();
     } else {

@@ -10,6 +10,8 @@ public struct RequestPool: ~Copyable {
   public let capacity: Int
   /// The messages under way.
   public private(set) var count = 0
+  /// Of those, the first that have ended already.
+  private var ended = 0
   // Has `capacity` elements, of which the first `count` are active. Only this struct, which has one owner, touches them.
   private let requests: UnsafeMutablePointer<cmpi_request>
 
@@ -50,10 +52,22 @@ public struct RequestPool: ~Copyable {
   ///
   /// - Throws: the first message's error, if any failed; the messages after it are then left to MPI.
   public mutating func waitAll() throws {
-    let started = count
-    count = 0
+    let (first, started) = (ended, count)
+    (ended, count) = (0, 0)
     // One by one, which progresses all: MPI_Waitall of Open MPI 4.1.4 (initialised with FUNNELED) does not return when
     // one of the requests has failed before.
-    for index in 0..<started { _ = try wait(for: &requests[index]) }
+    for index in first..<started { _ = try wait(for: &requests[index]) }
+  }
+
+  /// Makes progress and says whether all messages under way have ended; if so the pool is empty.
+  ///
+  /// - Throws: as `waitAll`.
+  public mutating func testAll() throws -> Bool {
+    while ended < count {
+      guard try hasEnded(&requests[ended]) else { return false }
+      ended += 1
+    }
+    (ended, count) = (0, 0)
+    return true
   }
 }

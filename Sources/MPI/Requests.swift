@@ -81,3 +81,13 @@ func wait(for request: inout cmpi_request) throws -> MPI_Status {
   try check(status.MPI_ERROR, "MPI_Wait")
   return status
 }
+
+/// Whether a message has ended; makes progress.
+func hasEnded(_ request: inout cmpi_request) throws -> Bool {
+  var status = MPI_Status()
+  status.MPI_ERROR = cmpi_success()
+  var flag: Int32 = 0
+  try check(MPI_Test(&request.raw, &flag, &status), "MPI_Test")
+  if flag != 0 { try check(status.MPI_ERROR, "MPI_Test") }
+  return flag != 0
+}

@@ -17,7 +17,16 @@ import Testing
       "--dataset imagenet is not known; give one of fashion-mnist, mnist, cifar10, cifar100, synthetic."
     ),
     ("--schedule linear", "--schedule linear is not known; give one of constant, step, cosine, polynomial."),
-    ("--all-reduce star", "--all-reduce star is not known; give one of ring, native."),
+    (
+      "--all-reduce star",
+      "--all-reduce star is not known; give one of ring, segmented-ring, halving-doubling, recursive-doubling, "
+        + "hierarchical, torus, double-tree, auto, native."
+    ),
+    ("--shards-per-group 0", "--shards-per-group 0 cannot be: give at least 1."),
+    (
+      "--shards-per-group 2",
+      "--shards-per-group 2 with --all-reduce ring cannot be: give --all-reduce hierarchical or torus, or leave it out."
+    ),
     ("--bogus", "Unknown option '--bogus'. \(help)"),
     ("--learning-rates 0.1", "Unknown option '--learning-rates'. Did you mean '--learning-rate'? \(help)"),
     ("extra", "Unexpected argument 'extra'. \(help)"),

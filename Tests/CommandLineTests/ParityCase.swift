@@ -25,7 +25,10 @@ struct ParityCase: Sendable, CustomTestStringConvertible {
     (self.learningRate, self.steps) = (learningRate, steps)
   }
 
-  var testDescription: String { model.rawValue }
+  /// The model, and how many steps where they are not the usual twenty.
+  var name: String { steps == 20 ? model.rawValue : "\(model.rawValue)-\(steps)-steps" }
+
+  var testDescription: String { name }
 
   /// One epoch of images.
   var sampleCount: Int { batchSize * steps }

@@ -66,7 +66,7 @@ struct ParityReference {
     .appendingPathComponent("References")
 
   private static func files(_ example: ParityCase) -> (summary: URL, changes: URL) {
-    let stem = "parity-\(example.model.rawValue)"
+    let stem = "parity-\(example.name)"
     return (directory.appendingPathComponent(stem + ".json"), directory.appendingPathComponent(stem + ".safetensors"))
   }
 

@@ -2,109 +2,150 @@ import Collectives
 import MPI
 import TestSupport
 
-/// The ring between real ranks against the order's plain definition, and `native` to rounding.
+/// Every strategy between real ranks against its order's plain definition, and `native` to rounding.
 func checkReduction(_ world: Communicator, _ checks: Checks) throws {
   let counts: Set = [world.size, world.size + 1, world.size + 2, 2 * world.size, 2 * world.size + 1, 7, 12, 17]
   for shards in counts.sorted() where shards >= world.size {
     let elements = [0, 1, shards - 1, shards, shards + 1, 31, 509, 997, 4099, 70_001]
-    try checkReduction(world, shards: shards, bucketSizes: elements, checks)
+    try checkReduction(world, shards: shards, bucketSizes: elements, AllReduceAlgorithm.allCases, checks)
   }
-  try checkReduction(world, shards: 4, bucketSizes: [1_000_003], checks)
-  try checkReduction(world, shards: 7, bucketSizes: [1_000_003], checks)
+  for shards in [4, 7] where shards >= world.size {
+    try checkReduction(
+      world, shards: shards, bucketSizes: [1_000_003], [.ring, .segmentedRing, .halvingDoubling, .doubleTree], checks)
+  }
 }
 
 private func checkReduction(
-  _ world: Communicator, shards: Int, bucketSizes: [Int], _ checks: Checks
+  _ world: Communicator, shards: Int, bucketSizes: [Int], _ algorithms: [AllReduceAlgorithm], _ checks: Checks
 ) throws {
-  let placement = Placement(shards: shards, ranks: world.size)
-  let hosted = placement.shards(of: world.rank)
-  let total = bucketSizes.reduce(0, +)
-  // Every rank makes all contributions, so that it can compute the reference by itself.
-  let all = contributions(shards: shards, elements: total)
-  var buckets: [Range<Int>] = []
-  for size in bucketSizes { buckets.append((buckets.last?.upperBound ?? 0)..<(buckets.last?.upperBound ?? 0) + size) }
-  // Hosted contributions are copied to memory with fixed addresses, as the trainer's are.
-  let vectors = hosted.map { shard in
-    let vector = UnsafeMutableBufferPointer<Float>.allocate(capacity: total)
-    _ = vector.initialize(from: all[shard])
-    return vector
+  let example = try ReductionExample(world, shards: shards, bucketSizes: bucketSizes)
+  for algorithm in algorithms {
+    try example.check(algorithm, nil, into: example.result, checks)
+    // Into memory of this rank's own, and into the node's.
+    if algorithm.isReproducible, let memory = example.memory {
+      try example.check(algorithm, memory, into: example.result, checks)
+      try example.check(algorithm, memory, into: memory.commonVector(0), checks)
+    }
   }
-  let result = UnsafeMutablePointer<Float>.allocate(capacity: total)
-  defer {
+  try example.free()
+}
+
+/// Contributions of all shards, cut into buckets.
+private final class ReductionExample {
+  let world: Communicator
+  let placement: Placement
+  let buckets: [Range<Int>]
+  /// Every rank makes all contributions, so that it can compute the reference by itself.
+  let all: [[Float]]
+  /// Hosted contributions at fixed addresses, as the trainer's are.
+  let vectors: [UnsafeMutableBufferPointer<Float>]
+  let result: UnsafeMutablePointer<Float>
+  /// Where nodes have several ranks.
+  let memory: SharedVectors?
+  private let total: Int
+  private let untouched: Float = -12345
+  private let references = References()
+
+  /// Results in an order, which several algorithms share.
+  private final class References { var known: [ReductionOrder: [Int: [Float]]] = [:] }
+
+  init(_ world: Communicator, shards: Int, bucketSizes: [Int]) throws {
+    self.world = world
+    placement = Placement(shards: shards, ranks: world.size)
+    var buckets: [Range<Int>] = []
+    for size in bucketSizes { buckets.append((buckets.last?.upperBound ?? 0)..<(buckets.last?.upperBound ?? 0) + size) }
+    self.buckets = buckets
+    let total = bucketSizes.reduce(0, +)
+    self.total = total
+    let all = contributions(shards: shards, elements: total)
+    self.all = all
+    vectors = placement.shards(of: world.rank).map { shard in
+      let vector = UnsafeMutableBufferPointer<Float>.allocate(capacity: total)
+      _ = vector.initialize(from: all[shard])
+      return vector
+    }
+    result = .allocate(capacity: total)
+    let common = SharedVectors.Common(vectors: 1, flags: GradientReducer.flags(buckets: buckets.count))
+    let obstacle = try SharedVectors.obstacle(on: world, placement: placement, count: total, common: common)
+    memory =
+      obstacle == nil ? try SharedVectors(on: world, placement: placement, count: total, common: common) : nil
+  }
+
+  func free() throws {
+    try memory?.free()
     for vector in vectors { vector.deallocate() }
     result.deallocate()
   }
-  let pointers = vectors.compactMap { UnsafePointer($0.baseAddress) }
-  let untouched: Float = -12345
 
-  let common = SharedVectors.Common(vectors: 1)
-  var memories: [SharedVectors?] = [nil]
-  if try world.size > 1
-    && SharedVectors.obstacle(on: world, placement: placement, count: total, common: common) == nil
-  {
-    memories.append(try SharedVectors(on: world, placement: placement, count: total, common: common))
+  private func reference(_ order: ReductionOrder, bucket: Int) -> [Float] {
+    if let known = references.known[order]?[bucket] { return known }
+    let made = order.reduceReference(all.map { Array($0[buckets[bucket]]) })
+    references.known[order, default: [:]][bucket] = made
+    return made
   }
-  for algorithm in AllReduceAlgorithm.allCases {
-    for memory in algorithm.order == nil ? [nil] : memories {
-      let reducer = try GradientReducer(
-        communicator: world, placement: placement, buckets: buckets, algorithm: algorithm, memory: memory)
-      let own =
-        memory.map { memory in
-          hosted.map { shard in
-            memory.vector(ofShard: shard).update(from: all[shard], count: total)
-            return UnsafePointer(memory.vector(ofShard: shard))
-          }
-        } ?? pointers
-      // Into memory of this rank's own, and where there is some into the node's.
-      for result in [result] + (memory.map { [$0.commonVector(0)] } ?? []) {
-        if let memory { memory.barrier() }
-        if memory == nil || world.rank == 0 || result != memory?.commonVector(0) {
-          result.update(repeating: untouched, count: total)
-        }
-        if let memory { memory.barrier() }
-        let transport = memory == nil ? "" : " over shared memory"
-        for (index, bucket) in buckets.enumerated() {
-          let place = "\(algorithm)\(transport), S = \(shards), p = \(world.size), n = \(bucket.count)"
-          let mine = all.map { Array($0[bucket]) }
-          let before = reducer.traffic
-          // The halves by themselves in every other bucket.
-          if index % 2 == 0 {
-            try reducer.reduce(bucket: index, contributions: own, result: result)
-          } else {
-            try reducer.reduceScatter(bucket: index, contributions: own, result: result)
-            if algorithm == .ring {
-              let owned = reducer.owned(bucket: index)
-              let expected = ReductionOrder.ring.reduceReference(mine)
-              let right = owned.allSatisfy { result[$0].bitPattern == expected[$0 - bucket.lowerBound].bitPattern }
-              checks.expect(right, "owned sums after the first half, \(place)")
-            }
-            try reducer.allGather(bucket: index, result: result)
-          }
-          let found = Array(UnsafeBufferPointer(start: result + bucket.lowerBound, count: bucket.count))
-          let rest = (bucket.upperBound..<total).allSatisfy { result[$0] == untouched }
-          // The others write the next bucket's sums there once all have looked.
-          memory?.barrier()
-          checks.expect(rest, "elements after the bucket were written, \(place)")
-          checks.expect(isSum(found, of: mine), "not the sum to rounding, \(place)")
-          if algorithm == .ring {
-            let expected = ReductionOrder.ring.reduceReference(mine)
-            checks.expect(sameBits(found, expected), "bits are not the order's, \(place)")
-          }
-          if algorithm == .ring && memory == nil {
-            let traffic = reducer.traffic
-            let expectedTraffic = trafficOfRing(placement, elements: bucket.count, rank: world.rank)
-            checks.expectEqual(traffic.rounds - before.rounds, expectedTraffic.rounds, "rounds, \(place)")
-            checks.expectEqual(traffic.bytes - before.bytes, expectedTraffic.bytes, "bytes, \(place)")
-          }
-        }
-      }
-      let read = zip(own, hosted).allSatisfy { vector, shard in
-        sameBits(Array(UnsafeBufferPointer(start: vector, count: total)), all[shard])
-      }
-      checks.expect(read, "\(algorithm) changed a contribution, S = \(shards)")
+
+  func check(
+    _ algorithm: AllReduceAlgorithm, _ memory: SharedVectors?, into result: UnsafeMutablePointer<Float>,
+    _ checks: Checks
+  ) throws {
+    let hosted = placement.shards(of: world.rank)
+    let own = zip(hosted, vectors).compactMap { shard, vector -> UnsafePointer<Float>? in
+      guard let memory else { return UnsafePointer(vector.baseAddress) }
+      memory.vector(ofShard: shard).update(from: all[shard], count: total)
+      return UnsafePointer(memory.vector(ofShard: shard))
     }
+    let reducer = try GradientReducer(
+      communicator: world, placement: placement, buckets: buckets, algorithm: algorithm, contributions: own,
+      result: result, memory: memory)
+    let isCommon = memory.map { result == $0.commonVector(0) } ?? false
+    memory?.barrier()
+    if !isCommon || memory?.node.rank == 0 { result.update(repeating: untouched, count: total) }
+    memory?.barrier()
+    let name = "\(algorithm)\(memory == nil ? "" : " over shared memory"), S = \(placement.shards), p = \(world.size)"
+
+    for (index, bucket) in buckets.enumerated() {
+      let place = "\(name), n = \(bucket.count)"
+      let expected = reducer.strategies[index].map { reference($0.order, bucket: index) }
+      let before = reducer.traffic
+      try reducer.begin(bucket: index)
+      switch index % 3 {
+      case 0: try reducer.finish(bucket: index)
+      case 1 where algorithm.isReproducible:
+        // By polling.
+        while try !reducer.advance(bucket: index) {}
+      default:
+        // The halves by themselves.
+        try reducer.finishOwned(bucket: index)
+        if let expected {
+          let sums = memory?.commonVector(0) ?? result
+          let right = reducer.owned(bucket: index).joined().allSatisfy {
+            sums[$0].bitPattern == expected[$0 - bucket.lowerBound].bitPattern
+          }
+          checks.expect(right, "owned sums after the first half, \(place)")
+        }
+        try reducer.finish(bucket: index)
+      }
+      let found = Array(UnsafeBufferPointer(start: result + bucket.lowerBound, count: bucket.count))
+      let rest = (bucket.upperBound..<total).allSatisfy { result[$0] == untouched }
+      // The others write the next bucket's sums there once all have looked.
+      memory?.barrier()
+      checks.expect(rest, "elements after the bucket were written, \(place)")
+      if let expected {
+        checks.expect(sameBits(found, expected), "bits are not the order's, \(place)")
+      } else {
+        checks.expect(isSum(found, of: all.map { Array($0[bucket]) }), "not the sum to rounding, \(place)")
+      }
+      if algorithm == .ring && memory == nil {
+        let expected = trafficOfRing(placement, elements: bucket.count, rank: world.rank)
+        checks.expectEqual(reducer.traffic.rounds - before.rounds, expected.rounds, "rounds, \(place)")
+        checks.expectEqual(reducer.traffic.bytes - before.bytes, expected.bytes, "bytes, \(place)")
+      }
+    }
+    let read = zip(own, hosted).allSatisfy { vector, shard in
+      sameBits(Array(UnsafeBufferPointer(start: vector, count: total)), all[shard])
+    }
+    checks.expect(read, "a contribution was changed, \(name)")
   }
-  for memory in memories { try memory?.free() }
 }
 
 /// Whether numbers are a float32 sum of the rows in some order: the error is bounded by (S−1)·2⁻²⁴ of the sum of
@@ -135,7 +176,7 @@ private func trafficOfRing(_ placement: Placement, elements: Int, rank: Int) -> 
     let size = bound(chunk + 1) - bound(chunk)
     rounds = max(rounds, leaving.count)
     sent += leaving.filter { $0 == rank }.count * size
-    if hosts.last == (rank + 1) % ranks { kept += size }
+    if hosts.last == (rank + ranks - 1) % ranks { kept += size }
   }
   if ranks == 1 || elements == 0 { return (0, 0) }
   return (rounds + ranks - 1, 4 * (sent + elements - kept))

@@ -22,5 +22,6 @@
 #include "pooling.h"
 #include "processor.h"
 #include "relu.h"
+#include "sum.h"
 #include "winograd.h"
 #endif

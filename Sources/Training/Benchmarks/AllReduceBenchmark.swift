@@ -69,11 +69,8 @@ public struct AllReduceBenchmark: Sendable {
           let sum = memory?.commonVector(0) ?? result.pointer
           let reducer = try GradientReducer(
             communicator: world, placement: resources.placement, buckets: [0..<count], algorithm: algorithm,
-            memory: memory)
-          let times = try measure(world) {
-            try reducer.reduce(
-              bucket: 0, contributions: own ?? contributions.map { UnsafePointer($0.pointer) }, result: sum)
-          }
+            contributions: own ?? contributions.map { UnsafePointer($0.pointer) }, result: sum, memory: memory)
+          let times = try measure(world) { try reducer.reduce(bucket: 0) }
           // Whole numbers, so the sum is exact in any order.
           let expected = Float(resources.shards * (resources.shards + 1) / 2)
           try world.agree {
@@ -101,8 +98,8 @@ public struct AllReduceBenchmark: Sendable {
   private func memories(
     for algorithm: AllReduceAlgorithm, _ world: Communicator, _ placement: Placement, _ count: Int
   ) throws -> [SharedVectors?] {
-    let common = SharedVectors.Common(vectors: 1)
-    guard algorithm.order != nil, world.size > 1,
+    let common = SharedVectors.Common(vectors: 1, flags: GradientReducer.flags(buckets: 1))
+    guard algorithm.isReproducible, world.size > 1,
       try SharedVectors.obstacle(on: world, placement: placement, count: count, common: common) == nil
     else { return [nil] }
     return [nil, try SharedVectors(on: world, placement: placement, count: count, common: common)]

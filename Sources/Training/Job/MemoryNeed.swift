@@ -58,15 +58,15 @@ public struct MemoryNeed: Sendable {
     shards = resources.shards
     threadsPerShard = resources.threadsPerShard
     self.cores = cores
-    self.sharing = recipe.allReduce.order == nil ? Sharing(.messages) : sharing
+    self.sharing = !recipe.allReduce.isReproducible ? Sharing(.messages) : sharing
   }
 
   /// Of a rank that hosts the most shards in a job of `ranks`, of which `ranksOnNode` share a node.
   public func rank(of ranks: Int, ranksOnNode: Int) -> Rank {
     let hosted = (shards + ranks - 1) / ranks
     let workers = max(1, min(hosted, max(1, cores / ranksOnNode) / threadsPerShard))
-    // Memory is shared where one node has all ranks.
-    let sharers = ranks > 1 && ranks == ranksOnNode && sharing.transport != .messages ? ranks : 1
+    // Memory is shared where a node has several ranks.
+    let sharers = ranksOnNode > 1 && sharing.transport != .messages ? ranksOnNode : 1
     let owners = sharing.update == .sliced ? sharers : 1
     func each(_ bytes: Int, of owners: Int) -> Int { (bytes + owners - 1) / owners }
     return Rank(

@@ -29,7 +29,7 @@ extension Recipe {
       ("step-factor", "\(stepFactor)"), ("polynomial-power", "\(polynomialPower)"),
       ("final-learning-rate", "\(finalLearningRate)"), ("plan", "\(planSource)"),
       ("recompute", recomputation.rawValue), ("precision", precision.rawValue), ("all-reduce", allReduce.rawValue),
-      ("bucket-size", ByteCount(bucketBytes).text),
+      ("shards-per-group", shardsPerGroup.map(String.init)), ("bucket-size", ByteCount(bucketBytes).text),
     ]
   }
 

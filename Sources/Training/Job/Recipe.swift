@@ -57,6 +57,8 @@ public struct Recipe: Sendable, Equatable {
 
   // The sum of gradients.
   public var allReduce: AllReduceAlgorithm = .ring
+  /// Of the algorithms with groups of shards; nil for a default that depends on the number of shards.
+  public var shardsPerGroup: Int?
   public var bucketBytes = 4 << 20
 
   /// Samples of an evaluation block (numerics contract, rule 6).

@@ -8,7 +8,7 @@ import Optimizers
 public struct Sharing: Sendable, Hashable {
   /// The values of `--transport`.
   public enum Transport: String, Sendable, CaseIterable {
-    /// Shared memory where all ranks are on one node that has room for it, else messages.
+    /// Shared memory where nodes have several ranks and room for it, else messages alone.
     case auto
     case messages
     case sharedMemory = "shared-memory"
@@ -49,14 +49,15 @@ struct RunVectors {
   /// - Throws: 64 where `--transport shared-memory` cannot be.
   init(
     _ world: Communicator, _ placement: Placement, _ layout: ParameterLayout, _ optimizer: Optimizer,
-    _ algorithm: AllReduceAlgorithm, _ sharing: Sharing
+    _ algorithm: AllReduceAlgorithm, buckets: Int, _ sharing: Sharing
   ) throws {
     let isSliced = sharing.update == .sliced
     let common = SharedVectors.Common(
-      vectors: isSliced ? 2 + optimizer.slots.count : 1, doubles: isSliced ? optimizer.sumCount : 0)
+      vectors: isSliced ? 2 + optimizer.slots.count : 1, doubles: isSliced ? optimizer.sumCount : 0,
+      flags: GradientReducer.flags(buckets: buckets))
     var obstacle: String?
     var memory: SharedVectors?
-    if world.size > 1 && sharing.transport != .messages && algorithm.order != nil {
+    if world.size > 1 && sharing.transport != .messages && algorithm.isReproducible {
       obstacle = try SharedVectors.obstacle(on: world, placement: placement, count: layout.count, common: common)
       if obstacle == nil {
         memory = try SharedVectors(on: world, placement: placement, count: layout.count, common: common)
@@ -96,7 +97,15 @@ struct RunVectors {
       layout: layout, slotNames: optimizer.slots,
       vectors: (0...optimizer.slots.count).map { vector(memory.commonVector(1 + $0)) })
     slice = LocalUpdate.Slice(
-      blocks: part(world.rank, of: world.size, in: optimizer.layout.blocks.count), sums: memory.commonDoubles,
+      blocks: part(memory.node.rank, of: memory.node.size, in: optimizer.layout.blocks.count),
+      sums: memory.commonDoubles,
       wait: memory.barrier)
+  }
+
+  /// The ranks that each keep a copy of the parameters for themselves or their node, rank 0 among them; nil where this rank
+  /// does not.
+  func replicas(_ world: Communicator) -> Communicator? {
+    guard let memory, slice != nil else { return world }
+    return memory.node.rank == 0 ? memory.nodes.lane : nil
   }
 }

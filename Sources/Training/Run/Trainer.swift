@@ -91,21 +91,25 @@ public final class Trainer {
         name: entry.parameter.name, elements: entry.range, decays: isWeight || recipe.decaysAll, adapts: isWeight)
     }
     optimizer = Optimizer(UpdateLayout(regions), try classifying { try recipe.transformations() })
-    vectors = try RunVectors(world, resources.placement, layout, optimizer, recipe.allReduce, sharing)
+    let buckets = packBuckets(parameterSizes: layout.extents, capacity: recipe.bucketBytes).map(\.elements)
+    vectors = try RunVectors(
+      world, resources.placement, layout, optimizer, recipe.allReduce, buckets: buckets.count, sharing)
     state = vectors.state
     update = LocalUpdate(optimizer, slice: vectors.slice)
-    let buckets = packBuckets(parameterSizes: layout.extents, capacity: recipe.bucketBytes).map(\.elements)
     reducer = try GradientReducer(
       communicator: world, placement: resources.placement, buckets: buckets, algorithm: recipe.allReduce,
+      shardsPerGroup: recipe.shardsPerGroup,
+      contributions: vectors.shardGradients.map { UnsafePointer($0.pointer) }, result: vectors.gradient.pointer,
       memory: vectors.memory)
     metrics = [Double](repeating: 0, count: 3 * resources.shards)
   }
 
   /// What the sum goes over, as " over shared memory"; empty where nobody but this rank takes part, or the library decides.
   var transport: String {
-    if resources.placement.ranks == 1 || recipe.allReduce.order == nil { return "" }
-    if vectors.memory == nil { return " over messages" + (vectors.obstacle.map { " (\($0))" } ?? "") }
-    return " over shared memory" + (vectors.slice == nil ? "" : ", update in parts")
+    if resources.placement.ranks == 1 || !recipe.allReduce.isReproducible { return "" }
+    guard let memory = vectors.memory else { return " over messages" + (vectors.obstacle.map { " (\($0))" } ?? "") }
+    return (memory.nodes.count > 1 ? " over shared memory and messages" : " over shared memory")
+      + (vectors.slice == nil ? "" : ", update in parts")
   }
 
   /// Gives every rank the start of rank 0: parameters from the seed, or whatever state `load` puts in their place.
@@ -117,10 +121,11 @@ public final class Trainer {
         try load(state)
       }
     }
-    if vectors.slice == nil {
-      try world.broadcast(state.parameters.values)
-      for slot in state.slots { try world.broadcast(slot.values) }
+    if let ranks = vectors.replicas(world) {
+      try ranks.broadcast(state.parameters.values)
+      for slot in state.slots { try ranks.broadcast(slot.values) }
     }
+    vectors.memory?.barrier()
     var position = [state.position.step]
     try world.broadcast(&position)
     state.position = Position(step: position[0])
@@ -147,10 +152,7 @@ public final class Trainer {
     let sums = try executor.computeGradients(parameters: state.parameters.pointer, work(batch))
     times.stamp(.compute)
 
-    let contributions = vectors.shardGradients.map { UnsafePointer($0.pointer) }
-    for bucket in reducer.buckets.indices {
-      try reducer.reduce(bucket: bucket, contributions: contributions, result: vectors.gradient.pointer)
-    }
+    for bucket in reducer.buckets.indices { try reducer.reduce(bucket: bucket) }
     let total = try total(sums)
     times.stamp(.communication)
 
@@ -206,9 +208,9 @@ public final class Trainer {
     return (total.loss, Int(total.correct), total.stops > 0)
   }
 
-  /// Of all layers, or where the ranks share the vectors, by rank 0.
+  /// Of all layers, or where the ranks of a node share the vectors, by the first of them.
   private func updateRunningStatistics() {
-    if vectors.slice != nil && world.rank != 0 { return }
+    if vectors.slice != nil, let node = vectors.memory?.node, node.rank != 0 { return }
     for entry in state.layout.entries where !entry.parameter.isTrainable {
       updateRunningStatistic(
         UnsafeMutableBufferPointer(rebasing: state.parameters.values[entry.range]),

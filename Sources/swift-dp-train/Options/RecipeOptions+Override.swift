@@ -59,6 +59,7 @@ extension OptimizerOptions {
 extension ReductionOptions {
   mutating func override(with other: ReductionOptions) {
     allReduce = other.allReduce ?? allReduce
+    shardsPerGroup = other.shardsPerGroup ?? shardsPerGroup
     bucketSize = other.bucketSize ?? bucketSize
   }
 }

@@ -17,6 +17,9 @@ extension RecipeOptions {
       try check(
         value, flag, recipe.dataset == .synthetic, "--dataset \(recipe.dataset.rawValue)", "--dataset synthetic")
     }
+    try check(
+      reduction.shardsPerGroup, "--shards-per-group", recipe.allReduce == .hierarchical || recipe.allReduce == .torus,
+      "--all-reduce \(recipe.allReduce.rawValue)", "--all-reduce hierarchical or torus")
     let schedule = "--schedule \(recipe.schedule.rawValue)"
     let isStep = recipe.schedule == .step
     let hasEnd = recipe.schedule == .cosine || recipe.schedule == .polynomial

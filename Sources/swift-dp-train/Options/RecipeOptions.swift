@@ -157,12 +157,22 @@ struct OptimizerOptions: ParsableArguments {
 }
 
 struct ReductionOptions: ParsableArguments {
-  @Option(help: "ring, or native (the MPI library's own sum: bits then depend on ranks; default: ring).")
+  @Option(
+    help: """
+      ring, segmented-ring, halving-doubling, recursive-doubling, hierarchical, torus, double-tree; auto (by size, from \
+      constants); or native (the MPI library's own sum: bits then depend on ranks; default: ring).
+      """)
   var allReduce: String?
+  @Option(help: "Shards of a group of hierarchical or a row of torus (default: the greatest divisor up to √S).")
+  var shardsPerGroup: Int?
   @Option(help: "Gradients that are summed together, as 4MiB or 512KiB (default: 4MiB).") var bucketSize: String?
 
   func apply(to recipe: inout Recipe) throws {
     if let allReduce { recipe.allReduce = try known(allReduce, flag: "--all-reduce") }
+    if let shardsPerGroup {
+      try check(shardsPerGroup > 0, "--shards-per-group \(shardsPerGroup)", "give at least 1")
+      recipe.shardsPerGroup = shardsPerGroup
+    }
     if let bucketSize {
       guard let bytes = ByteCount(bucketSize), bytes.value >= 4 else {
         throw invalid("--bucket-size \(bucketSize)", "give a size as 4MiB, 512KiB or 65536")

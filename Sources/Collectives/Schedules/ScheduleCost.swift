@@ -9,7 +9,7 @@ public struct ScheduleCost: Hashable, Sendable {
   public var reduceScatterElements = 0
   /// Elements sent in the all-gather.
   public var allGatherElements = 0
-  /// Additions of one element, those before the first round included.
+  /// Additions of one element.
   public var additions = 0
 
   public init(_ program: RankProgram) {
@@ -18,12 +18,15 @@ public struct ScheduleCost: Hashable, Sendable {
     messages = (program.reduceScatter + program.allGather).reduce(0) { $0 + $1.sends.count }
     reduceScatterElements = Self.elementsSent(program.reduceScatter)
     allGatherElements = Self.elementsSent(program.allGather)
-    for sum in program.start + program.reduceScatter.flatMap(\.sums) {
-      additions += sum.elements.count * (sum.shards.count - (sum.ontoResult ? 0 : 1))
-    }
+    for sum in program.sums { additions += sum.elements.count * sum.terms.count { $0 == .plus } }
   }
 
   private static func elementsSent(_ rounds: [Round]) -> Int {
     rounds.reduce(0) { total, round in round.sends.reduce(total) { $0 + $1.elements.count } }
   }
+}
+
+extension RankProgram {
+  /// All sums, in the sequence in which they are made.
+  public var sums: [LocalSum] { start + reduceScatter.flatMap { $0.meanwhile + $0.sums } }
 }

@@ -3,7 +3,7 @@ public protocol RankMemory {
   associatedtype Message
   /// The elements that a send reads.
   func read(_ send: Send) -> Message
-  /// Puts an arrived message into the result buffer.
+  /// Puts an arrived message into its buffer.
   mutating func write(_ message: Message, to receive: Receive)
   /// Carries a sum out.
   mutating func execute(_ sum: LocalSum)
@@ -13,12 +13,13 @@ public protocol RankMemory {
 public struct Lockstep<Memory: RankMemory> {
   /// One for each rank.
   public private(set) var memories: [Memory]
-  private let programs: [RankProgram]
+  public let programs: [RankProgram]
 
-  public init(_ schedule: Schedule, memories: [Memory]) {
-    precondition(memories.count == schedule.placement.ranks)
+  /// - Parameter programs: of all ranks, as `memories`.
+  public init(_ programs: [RankProgram], memories: [Memory]) {
+    precondition(memories.count == programs.count)
     self.memories = memories
-    programs = memories.indices.map(schedule.program(of:))
+    self.programs = programs
   }
 
   /// The first half: leaves the sums of a rank's `owned` in its result.
@@ -42,17 +43,18 @@ public struct Lockstep<Memory: RankMemory> {
     for index in half[0].indices {
       // All messages are read before any is written, as they are under way together. Between two ranks they arrive in
       // the sequence in which they were sent.
-      var underWay: [Route: [Memory.Message]] = [:]
+      var underWay: [Pair: [Memory.Message]] = [:]
       for (rank, rounds) in half.enumerated() {
         for send in rounds[index].sends {
-          underWay[Route(source: rank, destination: send.destination), default: []].append(memories[rank].read(send))
+          underWay[Pair(source: rank, destination: send.destination), default: []].append(memories[rank].read(send))
         }
       }
       for (rank, rounds) in half.enumerated() {
+        for sum in rounds[index].meanwhile { memories[rank].execute(sum) }
         for receive in rounds[index].receives {
-          let route = Route(source: receive.source, destination: rank)
-          guard let message = underWay[route]?.first else { preconditionFailure("nobody sends \(receive) to \(rank)") }
-          underWay[route]?.removeFirst()
+          let pair = Pair(source: receive.source, destination: rank)
+          guard let message = underWay[pair]?.first else { preconditionFailure("nobody sends \(receive) to \(rank)") }
+          underWay[pair]?.removeFirst()
           memories[rank].write(message, to: receive)
         }
       }
@@ -63,7 +65,7 @@ public struct Lockstep<Memory: RankMemory> {
     }
   }
 
-  private struct Route: Hashable {
+  private struct Pair: Hashable {
     let source: Int
     let destination: Int
   }

@@ -1,0 +1,175 @@
+import MPI
+
+/// Sums the gradients of all shards, bucket by bucket, between the ranks of a communicator.
+///
+/// Contributions are only read; the sum arrives in a vector of its own. A bucket is a range of the flat vectors. Nothing is
+/// allocated after `init`.
+public final class GradientReducer {
+  public let algorithm: AllReduceAlgorithm
+  public let placement: Placement
+  /// The ranges of the flat vector.
+  public let buckets: [Range<Int>]
+  /// Of each bucket; nil where the MPI library chooses.
+  public let strategies: [Strategy?]
+  private let result: UnsafeMutablePointer<Float>
+  private let memory: SharedVectors?
+  private let scratch: Scratch
+  private var reductions: [BucketReduction] = []
+  private var native: [NativeReduction] = []
+
+  /// The flags that the node's memory needs for so many buckets.
+  public static func flags(buckets: Int) -> Int { 2 * buckets }
+
+  /// Prepares all rounds of all buckets. Collective; equal arguments everywhere.
+  ///
+  /// - Parameters:
+  ///   - communicator: its ranks host the shards as `placement` says; messages go over duplicates of it.
+  ///   - shardsPerGroup: of strategies with groups (`AllReduceAlgorithm.strategy`).
+  ///   - contributions: the flat gradient vectors of the shards that this rank hosts, in ascending order.
+  ///   - result: a flat vector that overlaps none of them; where there is one shard in all, it may be the contribution.
+  ///   - memory: where the contributions of all of the node's shards lie, if in memory that its ranks share; its first common
+  ///     vector takes the sums, and may be the result. It has `flags(buckets:)` flags.
+  ///
+  /// Sound: the caller keeps the vectors until the reducer is gone, and leaves a bucket's range alone while it is under way.
+  public init(
+    communicator: Communicator, placement: Placement, buckets: [Range<Int>], algorithm: AllReduceAlgorithm,
+    shardsPerGroup: Int? = nil, contributions: [UnsafePointer<Float>], result: UnsafeMutablePointer<Float>,
+    memory: SharedVectors? = nil
+  ) throws {
+    precondition(placement.ranks == communicator.size, "\(placement) on \(communicator.size) ranks")
+    let hosted = placement.shards(of: communicator.rank)
+    precondition(contributions.count == hosted.count, "\(contributions.count) contributions of \(hosted.count) shards")
+    self.algorithm = algorithm
+    self.placement = placement
+    self.buckets = buckets
+    self.result = result
+    self.memory = algorithm.isReproducible ? memory : nil
+    strategies = buckets.map {
+      algorithm.strategy(elements: $0.count, shards: placement.shards, shardsPerGroup: shardsPerGroup)
+    }
+    let own = try communicator.duplicate()
+    let work = Work(own, placement, self.memory)
+    let programs = zip(buckets, strategies).map { bucket, strategy in
+      strategy.flatMap { work.program($0, elements: bucket.count) }
+    }
+    let most = programs.map { $0?.buffers ?? 1 }.max() ?? 1
+    scratch = Scratch(count: (buckets.last?.upperBound ?? 0) * (most - 1))
+
+    let sum = self.memory?.commonVector(0) ?? result
+    for (index, bucket) in buckets.enumerated() {
+      let table = OperandTable(hosted: work.shards, buffers: most)
+      for (place, shard) in work.shards.enumerated() {
+        let vector = self.memory.map { UnsafePointer($0.vector(ofShard: shard)) } ?? contributions[place]
+        table.setContribution(place, vector + bucket.lowerBound)
+      }
+      table.setBuffer(0, sum + bucket.lowerBound)
+      for buffer in 1..<most {
+        table.setBuffer(buffer, scratch.pointer + (most - 1) * bucket.lowerBound + (buffer - 1) * bucket.count)
+      }
+      if algorithm.isReproducible {
+        reductions.append(
+          BucketReduction(
+            programs[index], table: table, lane: work.lane, tag: index, memory: self.memory, flag: 1 + 2 * index))
+      } else {
+        native.append(NativeReduction(own, elements: bucket.count, table: table))
+      }
+    }
+  }
+
+  /// Puts the sum over all shards into the bucket's range of the result, on every rank. Collective.
+  public func reduce(bucket: Int) throws {
+    try begin(bucket: bucket)
+    try finish(bucket: bucket)
+  }
+
+  /// Starts a bucket whose contributions are there. Several may be under way; all ranks begin them in the same sequence.
+  public func begin(bucket: Int) throws {
+    if algorithm.isReproducible { try reductions[bucket].begin() }
+  }
+
+  /// Goes on with a bucket that has begun as far as it can without waiting; says whether it is finished.
+  public func advance(bucket: Int) throws -> Bool {
+    guard algorithm.isReproducible, try reductions[bucket].advance() else { return false }
+    copyOut(bucket)
+    return true
+  }
+
+  /// Returns when a bucket that has begun is finished. Collective.
+  public func finish(bucket: Int) throws {
+    guard algorithm.isReproducible else { return try native[bucket].run() }
+    try reductions[bucket].waitForAll()
+    copyOut(bucket)
+  }
+
+  /// The first half of `finish`: puts the sum over all shards into `owned(bucket:)` of the result, or of the node's sum; the
+  /// rest of the bucket's range there is undefined afterwards. Collective.
+  public func finishOwned(bucket: Int) throws {
+    guard algorithm.isReproducible else { return }
+    try reductions[bucket].waitForOwned()
+  }
+
+  private func copyOut(_ bucket: Int) {
+    guard let sum = memory?.commonVector(0), sum != result else { return }
+    let range = buckets[bucket]
+    (result + range.lowerBound).update(from: sum + range.lowerBound, count: range.count)
+  }
+
+  /// What this rank has sent since `init`; zero for `native`, where the library sends.
+  public var traffic: Traffic { reductions.reduce(into: Traffic()) { $0 += $1.traffic } }
+
+  /// The elements of the flat vector that this rank holds between the halves.
+  public func owned(bucket: Int) -> [Range<Int>] {
+    let start = buckets[bucket].lowerBound
+    let owned = algorithm.isReproducible ? reductions[bucket].owned : native[bucket].owned
+    return owned.map { start + $0.lowerBound..<start + $0.upperBound }
+  }
+}
+
+/// Rounds gone through and messages and bytes sent by one rank.
+public struct Traffic: Hashable, Sendable {
+  public var rounds = 0
+  public var messages = 0
+  public var bytes = 0
+
+  static func += (total: inout Traffic, other: Traffic) {
+    total.rounds += other.rounds
+    total.messages += other.messages
+    total.bytes += other.bytes
+  }
+}
+
+/// What a rank does of a schedule: all that falls on it, or over shared memory its lane of all that falls on its node.
+private struct Work {
+  let placement: Placement
+  let lane: Communicator?
+  let laneIndex: Schedule.Lane
+  /// Those whose contributions it sees.
+  let shards: Range<Int>
+
+  init(_ communicator: Communicator, _ placement: Placement, _ memory: SharedVectors?) {
+    if let memory {
+      self.placement = memory.nodePlacement
+      lane = memory.nodes.lane
+      laneIndex = Schedule.Lane(memory.node.rank, of: memory.nodes.lanes)
+      shards = memory.shards
+    } else {
+      self.placement = placement
+      lane = communicator
+      laneIndex = .whole
+      shards = placement.shards(of: communicator.rank)
+    }
+  }
+
+  /// Nil for a rank beyond the lanes.
+  func program(_ strategy: Strategy, elements: Int) -> RankProgram? {
+    guard let lane else { return nil }
+    return Schedule(strategy, elements: elements, placement: placement, lane: laneIndex).program(of: lane.rank)
+  }
+}
+
+/// Memory for the partial sums that wait beside the result.
+private final class Scratch {
+  let pointer: UnsafeMutablePointer<Float>
+  init(count: Int) { pointer = .allocate(capacity: max(count, 1)) }
+  deinit { pointer.deallocate() }
+}

@@ -1,0 +1,182 @@
+import CKernels
+import Foundation
+import MPI
+
+/// Flat vectors that all ranks of a node see: one for each of the node's shards, and some that the node has once.
+///
+/// A rank's part of the window holds its flags, on cache lines of its own, and the vectors of its shards, which it writes; that
+/// of the node's first rank also those of the node. Vectors are 64-byte aligned and start at different places within a page,
+/// because vectors that are read side by side compete for the same cache sets otherwise.
+public final class SharedVectors {
+  /// What a node has beside the vectors of its shards.
+  public struct Common: Sendable {
+    /// Flat vectors of floats that the node has once.
+    public var vectors: Int
+    /// Numbers of double precision that the node has once, all in one array.
+    public var doubles: Int
+    /// Flags of each rank, beside that of `barrier`.
+    public var flags: Int
+    public init(vectors: Int, doubles: Int = 0, flags: Int = 0) {
+      (self.vectors, self.doubles, self.flags) = (vectors, doubles, flags)
+    }
+  }
+
+  public let nodes: Nodes
+  /// Where all shards live, by ranks.
+  public let placement: Placement
+  /// Where all shards live, by nodes.
+  public let nodePlacement: Placement
+  /// Elements of a vector.
+  public let count: Int
+  private var window: SharedWindow?
+  private let parts: [UnsafeMutableRawPointer]
+  private let size: Size
+  private let common: Common
+  private var passed: UInt = 0
+  private let spins: Int
+
+  /// Whether shards of these ranks can share memory: some have a node in common, they follow one another there, and there is
+  /// room for it.
+  ///
+  /// - Returns: nil if they can, else why not. Collective, and the same on all ranks.
+  public static func obstacle(
+    on world: Communicator, placement: Placement, count: Int, common: Common
+  ) throws -> String? {
+    let nodes = try Nodes(world)
+    if nodes.count == world.size { return "every rank has a node of its own" }
+    if nodes.placement(placement) == nil { return "the ranks of a node do not follow one another" }
+    let size = Size(count, common)
+    let bytes = nodes.ranks[nodes.index].reduce(0) {
+      $0 + size.part(shards: placement.shards(of: $1).count, isFirst: $1 == nodes.ranks[nodes.index][0])
+    }
+    let room = roomForSharedMemory() ?? Int.max
+    // The node that lacks most speaks.
+    let lack = try world.allReduce(bytes - room, .maximum)
+    if lack <= 0 { return nil }
+    let isSpeaker = bytes - room == lack
+    func mebibytes(_ bytes: Int) throws -> String {
+      "\(try world.allReduce(isSpeaker ? bytes : 0, .maximum) >> 20) MiB"
+    }
+    return "/dev/shm has \(try mebibytes(room)) free, \(try mebibytes(bytes)) are needed"
+  }
+
+  /// Takes the memory; it is zero. Collective.
+  ///
+  /// - Parameter world: ranks without an `obstacle`.
+  public init(on world: Communicator, placement: Placement, count: Int, common: Common) throws {
+    nodes = try Nodes(world)
+    guard placement.ranks == world.size, let nodePlacement = nodes.placement(placement) else {
+      preconditionFailure("\(placement) on \(nodes.ranks)")
+    }
+    self.placement = placement
+    self.nodePlacement = nodePlacement
+    self.count = count
+    self.common = common
+    size = Size(count, common)
+    let node = nodes.node
+    let window = try SharedWindow(
+      on: node, byteCount: size.part(shards: placement.shards(of: world.rank).count, isFirst: node.rank == 0))
+    var parts: [UnsafeMutableRawPointer] = []
+    for rank in 0..<node.size {
+      guard let base = window.part(of: rank).baseAddress else { preconditionFailure("a part without memory") }
+      parts.append(base)
+    }
+    self.parts = parts
+    self.window = consume window
+    // Where ranks outnumber cores the one that is waited for may need this core.
+    spins = ProcessInfo.processInfo.activeProcessorCount >= node.size ? 4000 : 0
+  }
+
+  /// Gives the memory back. Collective; nothing in it may be used afterwards.
+  public func free() throws { try window.take()?.free() }
+
+  /// The ranks that share this memory.
+  public var node: Communicator { nodes.node }
+
+  /// The shards of the node.
+  public var shards: Range<Int> { nodePlacement.shards(of: nodes.index) }
+
+  /// The vector of a shard of the node, of whatever rank.
+  public func vector(ofShard shard: Int) -> UnsafeMutablePointer<Float> {
+    let rank = placement.rank(of: shard)
+    guard let place = nodes.ranks[nodes.index].firstIndex(of: rank) else {
+      preconditionFailure("shard \(shard) lives on another node")
+    }
+    return vector(shard - placement.shards(of: rank).lowerBound, inPartOf: place)
+  }
+
+  /// A vector that the node has once.
+  public func commonVector(_ index: Int) -> UnsafeMutablePointer<Float> {
+    precondition(index < common.vectors, "vector \(index) of \(common.vectors)")
+    return vector(shardsOfFirst + index, inPartOf: 0)
+  }
+
+  public var commonDoubles: UnsafeMutablePointer<Double> {
+    (parts[0] + size.flags + (shardsOfFirst + common.vectors) * size.vector).assumingMemoryBound(to: Double.self)
+  }
+
+  private var shardsOfFirst: Int { placement.shards(of: nodes.ranks[nodes.index][0]).count }
+
+  private func vector(_ index: Int, inPartOf rank: Int) -> UnsafeMutablePointer<Float> {
+    (parts[rank] + size.flags + index * size.vector).assumingMemoryBound(to: Float.self)
+  }
+
+  // MARK: flags
+
+  /// Waits for all ranks of the node; what any of them stored before is seen by all after. Collective.
+  public func barrier() {
+    passed += 1
+    raise(0, to: passed)
+    wait(for: 0, of: passed)
+  }
+
+  /// Tells the node's other ranks that this one has come to `value` at a flag of its own, which only grows.
+  ///
+  /// - Parameter flag: 0 is that of `barrier`; 1 ... `common.flags` are free for use.
+  func raise(_ flag: Int, to value: UInt) { ck_flag_raise(self.flag(flag, of: node.rank), value) }
+
+  /// Where this rank's own flag is.
+  func value(of flag: Int) -> UInt { self.flag(flag, of: node.rank).pointee }
+
+  /// Whether all ranks of the node have come to `value`.
+  func isRaised(_ flag: Int, to value: UInt) -> Bool {
+    parts.indices.allSatisfy { ck_flag_is_raised(self.flag(flag, of: $0), value) != 0 }
+  }
+
+  /// Returns when all ranks of the node have come to `value`.
+  func wait(for flag: Int, of value: UInt) {
+    for rank in parts.indices where rank != node.rank { ck_flag_await(self.flag(flag, of: rank), value, spins) }
+  }
+
+  private func flag(_ index: Int, of rank: Int) -> UnsafeMutablePointer<UInt> {
+    parts[rank].assumingMemoryBound(to: UInt.self) + index
+  }
+
+  // MARK: sizes
+
+  private struct Size {
+    /// Bytes of a rank's flags: whole cache lines.
+    let flags: Int
+    /// Bytes of a vector: whole pages and 1,088 bytes, by which the next vector then starts later within its page.
+    let vector: Int
+    private let common: Common
+
+    init(_ count: Int, _ common: Common) {
+      self.common = common
+      flags = ((1 + common.flags) * 8 + 63) / 64 * 64
+      vector = (count * 4 + 4095) / 4096 * 4096 + 1088
+    }
+
+    func part(shards: Int, isFirst: Bool) -> Int {
+      flags + (shards + (isFirst ? common.vectors : 0)) * vector + (isFirst ? common.doubles * 8 : 0)
+    }
+  }
+
+  /// Bytes free in the file system that shared memory comes from, of which a mapping beyond is a bus error; nil where there
+  /// is none.
+  private static func roomForSharedMemory() -> Int? {
+    var status = statvfs()
+    guard statvfs("/dev/shm", &status) == 0 else { return nil }
+    return Int(status.f_bavail) * Int(status.f_frsize)
+  }
+}
