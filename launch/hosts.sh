@@ -15,16 +15,19 @@ readonly subnet=10.77.0
 host_process=()
 host_root=()
 
-# Prints in one sentence why there can be no hosts here, or nothing.
+# Prints in one sentence why there can be no hosts here, or nothing: first what no package can help.
 obstacle() {
   local program package output
   [ "$(uname -s)" = Linux ] || { echo "Hosts are network namespaces, which only Linux has." && return; }
+  [ "$(id -u)" -eq 0 ] || { echo "Hosts need root, to make namespaces." && return; }
+  output=$(unshare --net --uts --ipc --mount --pid --fork --mount-proc sh -ec '
+    hostname node
+    mount -t tmpfs tmpfs /run' 2>&1) ||
+    { echo "Hosts need namespaces, which are not allowed here (${output//$'\n'/, })." && return; }
   while read -r program package; do
     command -v "$program" >/dev/null || { echo "Hosts need $program (Debian's package $package)." && return; }
   done <<<"ip iproute2
 tc iproute2
-unshare util-linux
-nsenter util-linux
 setpriv util-linux
 dropbear dropbear-bin
 dropbearkey dropbear-bin
@@ -32,14 +35,11 @@ ssh openssh-client
 ssh-keygen openssh-client
 mpirun openmpi-bin"
   mpirun --version 2>/dev/null | grep -q 'Open MPI' || { echo "Hosts are set up for Open MPI's mpirun." && return; }
-  [ "$(id -u)" -eq 0 ] || { echo "Hosts need root, to make namespaces." && return; }
-  output=$(unshare --net --uts --ipc --mount --pid --fork --mount-proc sh -ec '
-    hostname node
-    mount -t tmpfs tmpfs /run
+  output=$(unshare --net sh -ec '
     ip link add switch type bridge
     ip link add eth0 type veth peer name port
     tc qdisc add dev eth0 root tbf rate 1gbit burst 128k limit 8m' 2>&1) ||
-    echo "Hosts need namespaces, a bridge, veth and tbf, which are not allowed or not there: ${output//$'\n'/, }."
+    echo "Hosts need a bridge, veth and tbf, which this kernel does not give (${output//$'\n'/, })."
 }
 
 # Makes the files that all hosts of the bed share.
