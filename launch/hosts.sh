@@ -179,9 +179,10 @@ shape_links() {
           say "the latency cannot be $delay: this kernel has no netem, or tc does not know the unit"
           return 1
         }
-        [ ${#bucket[@]} -eq 0 ] || "${in_host[@]}" tc qdisc add dev "$device" parent 1: handle 2: "${bucket[@]}"
+        [ ${#bucket[@]} -eq 0 ] ||
+          "${in_host[@]}" tc qdisc add dev "$device" parent 1: handle 2: "${bucket[@]}" || return 1
       elif [ ${#bucket[@]} -gt 0 ]; then
-        "${in_host[@]}" tc qdisc add dev "$device" root handle 1: "${bucket[@]}"
+        "${in_host[@]}" tc qdisc add dev "$device" root handle 1: "${bucket[@]}" || return 1
       fi
     done
   done

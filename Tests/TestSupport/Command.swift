@@ -30,7 +30,7 @@ public struct Intervention {
   let action: () throws -> Void
 
   /// - Parameters:
-  ///   - text: once the command has written this, to standard output or error, the action is due.
+  ///   - text: once the command has written this, to standard output or error, the action is due; if it never does, never.
   ///   - action: called once; the command goes on meanwhile.
   public init(afterOutput text: String, _ action: @escaping () throws -> Void) {
     self.text = text

@@ -116,28 +116,6 @@ public final class Hosts: @unchecked Sendable {
       in: directory, timeLimit: timeLimit, intervention: intervention)
   }
 
-  // MARK: - Faults
-
-  /// Stops all processes of a host, as a machine that hangs: its kernel still takes packets.
-  public func freeze(_ host: Int) throws { try order("freeze \(host)") }
-
-  /// Lets them go on.
-  public func thaw(_ host: Int) throws { try order("thaw \(host)") }
-
-  /// Ends a host and its link at once, as a loss of power. It does not come back.
-  public func killHost(_ host: Int) throws { try order("kill \(host)") }
-
-  /// Takes a host's link down: packets are lost without notice.
-  public func cutLink(_ host: Int) throws { try order("cut \(host)") }
-
-  /// Takes it up again.
-  public func mendLink(_ host: Int) throws { try order("mend \(host)") }
-
-  /// Limits all links anew; nil lifts a limit.
-  public func shape(_ bandwidth: Bandwidth?, latency: Latency? = nil) throws {
-    try order((["shape"] + Self.shape(bandwidth, latency)).joined(separator: " "))
-  }
-
   /// The processes of this machine that live in one of the network namespaces.
   public static func processes(in networks: Set<String>) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { process in
@@ -148,12 +126,14 @@ public final class Hosts: @unchecked Sendable {
 
   // MARK: - Orders
 
-  private static func shape(_ bandwidth: Bandwidth?, _ latency: Latency?, _ flags: String...) -> [String] {
+  /// The two values as `launch/hosts` takes them, each after its flag if there are flags.
+  static func shape(_ bandwidth: Bandwidth?, _ latency: Latency?, _ flags: String...) -> [String] {
     let values = [bandwidth?.text ?? "none", latency?.text ?? "none"]
     return flags.isEmpty ? values : zip(flags, values).flatMap { [$0, $1] }
   }
 
-  private func order(_ text: String) throws {
+  /// Has the hosts do something, and returns when it is done.
+  func order(_ text: String) throws {
     orderly.lock()
     defer { orderly.unlock() }
     try orders.fileHandleForWriting.write(contentsOf: Data("\(text)\n".utf8))
@@ -176,24 +156,6 @@ public final class Hosts: @unchecked Sendable {
       unread += more
     }
   }
-}
-
-/// The speed of a link, as `tc` reads it.
-public struct Bandwidth: Sendable, Hashable {
-  let text: String
-  public let bytesPerSecond: Double
-
-  public static func megabits(_ count: Int) -> Bandwidth {
-    Bandwidth(text: "\(count)mbit", bytesPerSecond: Double(count) * 125_000)
-  }
-  public static func gigabits(_ count: Int) -> Bandwidth { megabits(1000 * count) }
-}
-
-/// The time that a packet takes from host to host, as `tc` reads it.
-public struct Latency: Sendable, Hashable {
-  let text: String
-
-  public static func microseconds(_ count: Int) -> Latency { Latency(text: "\(count)us") }
 }
 
 /// Hosts that could not be made, or an order that could not be carried out.
