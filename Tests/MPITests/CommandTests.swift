@@ -26,6 +26,26 @@ import Testing
     #expect(!state.hasPrefix("S"), "process \(child) still runs: \(state)")
   }
 
+  private struct Refusal: Error {}
+
+  @Test func anInterventionActsOnceAfterItsText() throws {
+    let directory = try TemporaryDirectory()
+    let file = directory.url.appendingPathComponent("go").path
+    var calls = 0
+    let result = try run(
+      ["sh", "-c", "echo ready; until [ -e \(file) ]; do sleep 0.01; done; echo gone"], timeLimit: 10,
+      intervention: Intervention(afterOutput: "ready") {
+        calls += 1
+        try "".write(toFile: file, atomically: false, encoding: .utf8)
+      })
+    #expect(calls == 1 && result.exitCode == 0 && result.standardOutput == "ready\ngone\n", "\(result.transcript)")
+    #expect(throws: Refusal.self) {
+      try run(
+        ["sh", "-c", "echo ready; sleep 1"],
+        intervention: Intervention(afterOutput: "ready") { throw Refusal() })
+    }
+  }
+
   @Test func aProgramThatIsNotThereIsAnError() {
     #expect(throws: CommandNotStarted.self) { try run(["/nowhere/program"]) }
   }

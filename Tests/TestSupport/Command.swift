@@ -24,6 +24,20 @@ public struct CommandNotStarted: Error, CustomStringConvertible {
   public let description: String
 }
 
+/// What a test does to a command that is under way.
+public struct Intervention {
+  let text: String
+  let action: () throws -> Void
+
+  /// - Parameters:
+  ///   - text: once the command has written this, to standard output or error, the action is due; if it never does, never.
+  ///   - action: called once; the command goes on meanwhile.
+  public init(afterOutput text: String, _ action: @escaping () throws -> Void) {
+    self.text = text
+    self.action = action
+  }
+}
+
 /// Runs a command to its end, or to the end of its time, and returns what it wrote.
 ///
 /// The command is the leader of a process group of its own. When its time is up the group gets SIGTERM, and SIGKILL two
@@ -33,8 +47,10 @@ public struct CommandNotStarted: Error, CustomStringConvertible {
 ///   - arguments: the program (looked up in PATH if it has no slash) and its arguments.
 ///   - environment: variables added to this process's, or, where nil, removed from them.
 ///   - directory: where it starts; nil for this process's directory.
+///   - intervention: an error that it throws is thrown when the command has ended.
 public func run(
-  _ arguments: [String], environment: [String: String?] = [:], in directory: URL? = nil, timeLimit: Double = 60
+  _ arguments: [String], environment: [String: String?] = [:], in directory: URL? = nil, timeLimit: Double = 60,
+  intervention: Intervention? = nil
 ) throws -> CommandResult {
   // Output goes to files, not pipes: a pipe that a grandchild holds open would keep the reader waiting.
   let output = try TemporaryDirectory()
@@ -76,9 +92,18 @@ public func run(
 
   var status: Int32 = 0
   var timedOut = false
+  var intervention = intervention
+  var failure: (any Error)?
+  func texts() -> [String] {
+    files.map { String(decoding: FileManager.default.contents(atPath: $0) ?? Data(), as: UTF8.self) }
+  }
   func ended() -> Bool { waitpid(process, &status, WNOHANG) != 0 }
   func waited(until seconds: Double) -> Bool {
     while !ended() {
+      if let due = intervention, texts().contains(where: { $0.contains(due.text) }) {
+        intervention = nil
+        do { try due.action() } catch { failure = error }
+      }
       if start.duration(to: .now) > .seconds(seconds) { return false }
       usleep(5_000)
     }
@@ -95,9 +120,10 @@ public func run(
   let duration = start.duration(to: .now)
 
   let signal = status & 0x7f
-  let texts = files.map { String(decoding: FileManager.default.contents(atPath: $0) ?? Data(), as: UTF8.self) }
+  if let failure { throw failure }
+  let written = texts()
   return CommandResult(
-    exitCode: signal == 0 ? (status >> 8) & 0xff : 128 + signal, standardOutput: texts[0], standardError: texts[1],
+    exitCode: signal == 0 ? (status >> 8) & 0xff : 128 + signal, standardOutput: written[0], standardError: written[1],
     timedOut: timedOut, seconds: Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18,
     command: arguments.joined(separator: " "))
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// One job at a time: jobs side by side on few cores would run into each other's time limits.
-private let oneJob = NSLock()
+let oneJob = NSLock()
 
 /// Runs a program under `mpirun` with `np` ranks, however few cores there are and also as root.
 ///

@@ -1,12 +1,21 @@
 import MPI
 
+/// Which ranks share a node: they follow one another, so many on each.
+func checkNodes(_ world: Communicator, _ checks: Checks, ranks: [Int]) throws {
+  checks.expectEqual(try world.nodeCount(), ranks.count, "nodes")
+  let nodes = ranks.indices.flatMap { [Int](repeating: $0, count: ranks[$0]) }
+  checks.expectEqual(nodes.count, world.size, "ranks on all nodes")
+  guard nodes.count == world.size else { return }
+  let node = try world.splitByNode()
+  checks.expectEqual(
+    try node.allGather([world.rank]), (0..<world.size).filter { nodes[$0] == nodes[world.rank] }, "ranks on the node")
+}
+
 /// Communicators and what the library tells of itself.
 func checkCommunicators(_ world: Communicator, _ checks: Checks) throws {
   let (rank, size) = (world.rank, world.size)
   checks.expect(!MPILibrary.version.isEmpty && !MPILibrary.version.contains("\n"), "version \(MPILibrary.version)")
   checks.expect(!MPILibrary.processorName.isEmpty, "no processor name")
-  checks.expectEqual(try world.nodeCount(), 1, "nodes")
-  checks.expectEqual(try world.splitByNode().size, size, "ranks on the node")
 
   let twin = try world.duplicate()
   twin.name = "twin"

@@ -1,6 +1,9 @@
 // Checks the MPI binding and the collectives between real ranks; started by the tests under `mpirun`.
 //
 //   mpi-conformance                          all checks; one line for each that fails, exit 1; else the number of checks
+//   mpi-conformance nodes N N …              the same checks on nodes of so many ranks each
+//   mpi-conformance stream MEGABYTES         rank 0 sends so much to rank 1 and prints 10⁶ bytes a second
+//   mpi-conformance wait                     every rank says so and waits for ever
 //   mpi-conformance world                    prints rank and size
 //   mpi-conformance return CODE              every rank ends with CODE
 //   mpi-conformance fail RANK CODE           one rank fails while the others wait for it
@@ -16,7 +19,13 @@ let numbers = arguments.compactMap { Int($0) }
 exit(
   withMPI { world in
     switch arguments.first {
-    case nil: return try checkEverything(world)
+    case nil: return try checkEverything(world, nodes: [world.size])
+    case "nodes": return try checkEverything(world, nodes: numbers)
+    case "stream": try stream(world, bytes: numbers[0] * 1_000_000)
+    case "wait":
+      print("rank \(world.rank) waits")
+      fflush(nil)
+      _ = try world.receive(Int.self, capacity: 0, from: world.rank)
     case "world": print("rank \(world.rank) of \(world.size)")
     case "return": return Int32(numbers[0])
     case "fail":
@@ -44,13 +53,16 @@ exit(
     return 0
   })
 
-func checkEverything(_ world: Communicator) throws -> Int32 {
+func checkEverything(_ world: Communicator, nodes: [Int]) throws -> Int32 {
   let checks = Checks(rank: world.rank)
   let all: [(Communicator, Checks) throws -> Void] = [
     checkCommunicators, checkBroadcast, checkAllReduce, checkGather, checkPointToPoint, checkRequests, checkWindows,
     checkReduction, checkAgreement,
   ]
-  for check in all {
+  try checkNodes(world, checks, ranks: nodes)
+  // On other nodes than asked for, the rest would tell nothing.
+  let isPlaced = try world.allReduce(checks.failures, .sum) == 0
+  for check in isPlaced ? all : [] {
     try check(world, checks)
     try world.barrier()
   }
@@ -58,4 +70,20 @@ func checkEverything(_ world: Communicator) throws -> Int32 {
   let count = try world.allReduce(checks.count, .sum)
   if world.rank == 0 { print(failures == 0 ? "\(count) checks hold" : "\(failures) of \(count) checks fail") }
   return failures == 0 ? 0 : 1
+}
+
+/// Sends messages of 10⁵ bytes one way until all bytes are there, and prints how fast that was.
+func stream(_ world: Communicator, bytes: Int) throws {
+  let message = [UInt8](repeating: 1, count: 100_000)
+  try world.barrier()
+  let begin = MPILibrary.seconds
+  for _ in 0..<bytes / message.count {
+    switch world.rank {
+    case 0: try world.send(message, to: 1)
+    case 1: _ = try world.receive(UInt8.self, capacity: message.count, from: 0)
+    default: break
+    }
+  }
+  try world.barrier()
+  if world.rank == 0 { print(Double(bytes) / (MPILibrary.seconds - begin)) }
 }

@@ -1,0 +1,32 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The same bits on any hosts, over a real network between them.
+@Suite(
+  .serialized, .enabled(if: Hosts.obstacle == nil, Comment(rawValue: Hosts.obstacle ?? "")), .timeLimit(.minutes(3))
+)
+struct HostsBitsTests {
+  @Test(arguments: [
+    "--model lenet5 --batch-size 25 --epochs 1 --bucket-size 16KiB --clip-norm 0.5",
+    "--model mlp --batch-size 30 --steps 3 --transport messages",
+  ])
+  func bitsAreEqual(_ settings: String) throws {
+    let arguments =
+      synthetic("1x12x12", train: 60, test: 300) + settings.split(separator: " ").map(String.init)
+      + ["--seed", "7", "--shards", "4", "--log-every", "1"]
+    let reference = try record(arguments, .alone)
+    for ranks in [[2, 2], [1, 2, 1], [1, 1]] {
+      let directory = try TemporaryDirectory()
+      let hosts = try Hosts(count: ranks.count, bandwidth: .gigabits(1))
+      let job = try hosts.mpirun(
+        ranks: ranks, [product("swift-dp-train"), "train", "--run-dir", "run"] + arguments, options: ["-q"],
+        in: directory.url)
+      try #require(job.exitCode == 0, "\(job.transcript)")
+      let other = try Record(job, directory: directory.url.appendingPathComponent("run"))
+      let difference = other.difference(from: reference)
+      #expect(difference == nil, "\(ranks): \(difference ?? "")")
+      #expect(try other.value("state_sha256") == reference.value("state_sha256"))
+    }
+  }
+}
