@@ -96,7 +96,8 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "swift-dp-train", "own-model", "Datasets", "Models", "Networks", "TensorFiles", "TestSupport", "Training",
+        "swift-dp-train", "own-model", "Collectives", "Datasets", "Models", "Networks", "TensorFiles", "TestSupport",
+        "Training",
       ],
       exclude: ["References", "Snapshots"]),
   ],

@@ -67,6 +67,7 @@ public final class Executor {
   var choices: [String: Set<Plan.Place>] { workers[0].choices }
   private let pool: WorkerPool
   private let workers: [Worker]
+  private var parts: [Range<Int>] = []
 
   public init(_ configuration: Configuration) throws {
     precondition(!configuration.trainingBatchSizes.isEmpty && configuration.trainingBatchSizes.allSatisfy { $0 > 0 })
@@ -89,16 +90,62 @@ public final class Executor {
     arenaBytes = workers[0].arenaBytes
   }
 
+  /// What goes on beside a computation of gradients, on the thread that asked for it.
+  public struct Companion {
+    /// Called when the gradients of all shards are final in a part of `announce(parts:)`; in the order of parts.
+    public var isFinal: (_ part: Int) throws -> Void
+    /// Called from time to time while something that `isFinal` started is under way; says whether it still is.
+    public var advance: () throws -> Bool
+
+    public init(isFinal: @escaping (_ part: Int) throws -> Void, advance: @escaping () throws -> Bool) {
+      (self.isFinal, self.advance) = (isFinal, advance)
+    }
+  }
+
+  /// Says which parts of the flat vectors a companion wants to hear of; each is final no earlier than those before it. They
+  /// cover the vectors.
+  public func announce(parts: [Range<Int>]) {
+    self.parts = parts
+    for worker in workers { worker.announce(parts: parts, parameterLayout) }
+  }
+
   /// Runs each shard's batches and leaves its gradients and its contribution to running statistics where it says.
   /// - Returns: the sums of each shard, in the order given.
-  public func computeGradients(parameters: UnsafePointer<Float>, _ shards: [ShardWork]) throws -> [LossSums] {
+  public func computeGradients(
+    parameters: UnsafePointer<Float>, _ shards: [ShardWork], beside companion: Companion? = nil
+  ) throws -> [LossSums] {
     let parameters = Shared(parameters)
     let count = parameterLayout.count
     let results = Shared(UnsafeMutablePointer<LossSums>.allocate(capacity: max(shards.count, 1)))
     defer { results.pointer.deallocate() }
-    try pool.run(jobs: shards.count) { [workers] worker, shard in
-      let sums = try workers[worker].computeGradients(parameters.pointer, shards[shard], count: count)
-      (results.pointer + shard).initialize(to: sums)
+    let final = companion.map { _ in FinalParts(parts.count, shards: shards.count, wake: pool.wake) }
+    let isFinal = final.map { final in { @Sendable (part: Int) in final.add(part) } }
+    var begun = 0
+    var isUnderWay = false
+    let attend = companion.map { companion in
+      { () throws -> DispatchTimeInterval in
+        while begun < (final?.count ?? 0) {
+          try companion.isFinal(begun)
+          begun += 1
+          isUnderWay = true
+        }
+        if isUnderWay { isUnderWay = try companion.advance() }
+        // Often enough for messages of milliseconds, and seldom enough not to be felt where cores are taken.
+        return isUnderWay ? .microseconds(250) : .never
+      }
+    }
+    try pool.run(
+      jobs: shards.count,
+      { [workers] worker, shard in
+        let sums = try workers[worker].computeGradients(
+          parameters.pointer, shards[shard], count: count, isFinal: isFinal)
+        (results.pointer + shard).initialize(to: sums)
+      }, attending: attend)
+    if let companion {
+      while begun < parts.count {
+        try companion.isFinal(begun)
+        begun += 1
+      }
     }
     return Array(UnsafeBufferPointer(start: results.pointer, count: shards.count))
   }
@@ -127,6 +174,37 @@ public final class Executor {
 
   /// Milliseconds since `startProfile`, by operation and layer, in the order of execution of the largest program.
   public func profile() -> [(operation: String, layer: String, milliseconds: Double)] { workers[0].profile() }
+}
+
+/// How many parts of the gradients are final for all shards, from the first on.
+private final class FinalParts: @unchecked Sendable {  // Everything mutable is guarded by `lock`.
+  private let lock = NSLock()
+  /// Of each part, the shards that it is not final for.
+  private var missing: [Int]
+  private var final = 0
+  private let wake: () -> Void
+
+  init(_ parts: Int, shards: Int, wake: @escaping () -> Void) {
+    missing = [Int](repeating: shards, count: parts)
+    self.wake = wake
+  }
+
+  /// A part is final for one more shard.
+  func add(_ part: Int) {
+    lock.lock()
+    missing[part] -= 1
+    let before = final
+    while final < missing.count, missing[final] == 0 { final += 1 }
+    let isMore = final > before
+    lock.unlock()
+    if isMore { wake() }
+  }
+
+  var count: Int {
+    lock.lock()
+    defer { lock.unlock() }
+    return final
+  }
 }
 
 /// A pointer that crosses to the workers, which finish with it before the call that lent it returns.

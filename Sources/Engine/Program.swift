@@ -31,6 +31,8 @@ package final class Program {
     package var statisticsWeight: Double = 0
     var epoch: UInt32 = 0
     var step: UInt32 = 0
+    /// Told of each part of `announce(parts:)` when its gradients are final.
+    var isFinal: ((Int) -> Void)?
 
     package init(
       parameters: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>?, externals: [UnsafePointer<Float>],
@@ -48,6 +50,8 @@ package final class Program {
   private var gradientBindings: [(Kernel, odn_argument, Int)] = []
   private var externalBindings: [(Kernel, odn_argument, Int)] = []
   private var bound: Inputs?
+  /// Parts of the flat vectors whose gradients are final after a step, in the order of steps and of parts.
+  private var finalParts: [(step: Int, part: Int)] = []
   /// Nanoseconds of each step, added up over runs; nil unless asked for.
   var profile: [UInt64]?
 
@@ -78,16 +82,35 @@ package final class Program {
 
   var steps: [Plan.Step] { plan.steps }
 
+  /// From now on a run says when the gradients of each part are final.
+  ///
+  /// - Parameter parts: ranges of the flat vectors; each is final no earlier than those before it.
+  func announce(parts: [Range<Int>], _ layout: ParameterLayout) {
+    var step = 0
+    finalParts = parts.enumerated().map { index, part in
+      for (parameter, last) in plan.finishedAfter where layout[parameter: parameter].range.overlaps(part) {
+        step = max(step, last)
+      }
+      return (step, index)
+    }
+  }
+
   package func run(_ inputs: Inputs) throws -> LossSums {
     try bind(inputs)
     var sums = LossSums()
-    if profile == nil {
-      for step in plan.steps { try run(step.instruction, inputs, &sums) }
-    } else {
-      for (index, step) in plan.steps.enumerated() {
+    var nextPart = 0
+    for (index, step) in plan.steps.enumerated() {
+      if profile == nil {
+        try run(step.instruction, inputs, &sums)
+      } else {
         let start = DispatchTime.now().uptimeNanoseconds
         try run(step.instruction, inputs, &sums)
         profile?[index] += DispatchTime.now().uptimeNanoseconds - start
+      }
+      guard let isFinal = inputs.isFinal else { continue }
+      while nextPart < finalParts.count, finalParts[nextPart].step == index {
+        isFinal(finalParts[nextPart].part)
+        nextPart += 1
       }
     }
     return sums

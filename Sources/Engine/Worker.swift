@@ -13,6 +13,7 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
   private var images: FloatBuffer?
   private var labels: [Int32] = []
   private var imageCount = 0
+  private var parts: [Range<Int>] = []
   private var partsOfBlock: (Int) -> [Int] = { [$0] }
   private(set) var planText = ""
   private(set) var choices: [String: Set<Plan.Place>] = [:]
@@ -69,10 +70,20 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
     }
   }
 
-  func computeGradients(_ parameters: UnsafePointer<Float>, _ work: Executor.ShardWork, count: Int) throws -> LossSums {
+  /// From now on `computeGradients` says when parts of the gradients are final.
+  func announce(parts: [Range<Int>], _ layout: ParameterLayout) {
+    self.parts = parts
+    for program in training.values { program.announce(parts: parts, layout) }
+  }
+
+  /// - Parameter isFinal: told of each part of `announce` in turn.
+  func computeGradients(
+    _ parameters: UnsafePointer<Float>, _ work: Executor.ShardWork, count: Int, isFinal: ((Int) -> Void)?
+  ) throws -> LossSums {
     if work.batches.isEmpty {
       // A shard without samples contributes +0 everywhere.
       memset(work.gradients, 0, count * MemoryLayout<Float>.stride)
+      if let isFinal { parts.indices.forEach(isFinal) }
       return LossSums()
     }
     var sums = LossSums()
@@ -90,8 +101,20 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
       inputs.statisticsWeight = Double(batch) / Double(work.globalBatch)
       inputs.epoch = UInt32(work.epoch)
       inputs.step = UInt32(work.step)
+      if let isFinal, index == work.batches.count - 1 {
+        inputs.isFinal =
+          isFirst
+          ? isFinal
+          : { [parts] part in
+            if let gradients {
+              let range = parts[part]
+              ck_accumulate(work.gradients + range.lowerBound, gradients + range.lowerBound, range.count)
+            }
+            isFinal(part)
+          }
+      }
       let part = try program.run(inputs)
-      if let gradients, !isFirst { ck_accumulate(work.gradients, gradients, count) }
+      if let gradients, !isFirst, inputs.isFinal == nil { ck_accumulate(work.gradients, gradients, count) }
       sums.loss += part.loss
       sums.correct += part.correct
       done += batch

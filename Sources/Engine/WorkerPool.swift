@@ -34,7 +34,16 @@ public final class WorkerPool: Sendable {
   public typealias Job = @Sendable (_ worker: Int, _ job: Int) throws -> Void
 
   /// Runs `body` for jobs 0..<jobs and waits for all. The error of the lowest job that failed is thrown.
-  public func run(jobs: Int, _ body: @escaping Job) throws { try state.run(jobs: jobs, body) }
+  ///
+  /// - Parameter attend: called on this thread meanwhile: at the start, after each `wake`, and after the time that it returned
+  ///   last. What it throws is thrown once all jobs have ended.
+  public func run(jobs: Int, _ body: @escaping Job, attending attend: (() throws -> DispatchTimeInterval)? = nil) throws
+  {
+    try state.run(jobs: jobs, body, attending: attend)
+  }
+
+  /// Has `attend` called soon; for jobs.
+  func wake() { state.wake() }
 
   /// What the threads share with the pool; it outlives the pool until they have ended.
   private final class State: @unchecked Sendable {  // Everything mutable is guarded by `lock`.
@@ -46,6 +55,8 @@ public final class WorkerPool: Sendable {
     private var running = 0
     private var firstError: (job: Int, error: any Error)?
     private var isStopping = false
+    /// What the thread that attends sleeps on.
+    private let attention = DispatchSemaphore(value: 0)
 
     init(workers: Int) { self.workers = workers }
 
@@ -56,7 +67,9 @@ public final class WorkerPool: Sendable {
       lock.unlock()
     }
 
-    func run(jobs: Int, _ body: @escaping Job) throws {
+    func wake() { attention.signal() }
+
+    func run(jobs: Int, _ body: @escaping Job, attending attend: (() throws -> DispatchTimeInterval)?) throws {
       if jobs == 0 { return }
       lock.lock()
       precondition(running == 0, "a pool runs one set of jobs at a time")
@@ -66,11 +79,33 @@ public final class WorkerPool: Sendable {
       firstError = nil
       generation += 1
       lock.broadcast()
+      var failure: (any Error)?
+      if let attend {
+        lock.unlock()
+        failure = sleep(attending: attend)
+        lock.lock()
+      }
       while running > 0 { lock.wait() }
       self.body = nil
-      let failure = firstError
+      failure = firstError?.error ?? failure
       lock.unlock()
-      if let failure { throw failure.error }
+      if let failure { throw failure }
+    }
+
+    /// Until no job runs, or attending fails.
+    private func sleep(attending attend: () throws -> DispatchTimeInterval) -> (any Error)? {
+      while true {
+        lock.lock()
+        let isDone = running == 0
+        lock.unlock()
+        if isDone { return nil }
+        do {
+          let pause = try attend()
+          _ = attention.wait(timeout: pause == .never ? .distantFuture : .now() + pause)
+        } catch {
+          return error
+        }
+      }
     }
 
     func work(as worker: Int) {
@@ -90,7 +125,10 @@ public final class WorkerPool: Sendable {
         lock.lock()
         if let failure, firstError.map({ failure.job < $0.job }) ?? true { firstError = failure }
         running -= 1
-        if running == 0 { lock.broadcast() }
+        if running == 0 {
+          lock.broadcast()
+          attention.signal()
+        }
       }
       lock.unlock()
     }

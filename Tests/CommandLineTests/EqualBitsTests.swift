@@ -1,3 +1,4 @@
+import Collectives
 import Foundation
 import TestSupport
 import Testing
@@ -85,11 +86,30 @@ import Testing
     let reference = try record(arguments, .alone)
     for sharing in [
       "--transport messages", "--transport shared-memory", "--transport shared-memory --update replicated",
+      "--transport messages --overlap on", "--transport shared-memory --overlap on",
     ] {
       for ranks in [2, 3] {
         let other = try record(arguments + sharing.split(separator: " ").map(String.init), .ranks(ranks))
         let difference = other.difference(from: reference)
         #expect(difference == nil, "\(sharing), \(ranks) ranks: \(difference ?? "")")
+      }
+    }
+  }
+
+  /// Each strategy, with buckets of three sizes, has bits of its own that no number of ranks changes.
+  @Test(arguments: AllReduceAlgorithm.allCases.filter(\.isReproducible))
+  func everyStrategyKeepsTheBits(_ algorithm: AllReduceAlgorithm) throws {
+    for bucketSize in ["1KiB", "24KiB", "4MiB"] {
+      let arguments =
+        synthetic("1x12x12", train: 40, test: 20) + [
+          "--model", "lenet5", "--shards", "5", "--batch-size", "20", "--steps", "3", "--clip-norm", "0.5",
+          "--bucket-size", bucketSize, "--all-reduce", algorithm.rawValue,
+        ]
+      let reference = try record(arguments, .alone)
+      for (ranks, sharing) in [(2, "messages"), (3, "shared-memory"), (5, "messages")] {
+        let other = try record(arguments + ["--transport", sharing, "--overlap", "on"], .ranks(ranks))
+        let difference = other.difference(from: reference)
+        #expect(difference == nil, "\(bucketSize), \(ranks) ranks, \(sharing): \(difference ?? "")")
       }
     }
   }

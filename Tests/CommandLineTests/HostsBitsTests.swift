@@ -10,6 +10,8 @@ struct HostsBitsTests {
   @Test(arguments: [
     "--model lenet5 --batch-size 25 --epochs 1 --bucket-size 16KiB --clip-norm 0.5",
     "--model mlp --batch-size 30 --steps 3 --transport messages",
+    "--model mlp --batch-size 30 --steps 3 --all-reduce halving-doubling --bucket-size 64KiB --overlap off",
+    "--model mlp --batch-size 30 --steps 3 --all-reduce hierarchical --update replicated",
   ])
   func bitsAreEqual(_ settings: String) throws {
     let arguments =

@@ -61,7 +61,7 @@ struct Record: Equatable, CustomStringConvertible {
         line,
         without: [
           "time", "samples_per_second", "share_of_compute", "share_of_communication", "share_of_data",
-          "share_of_update", "path",
+          "share_of_update", "share_of_hidden_communication", "path",
         ])
     }
     screen = Self.metrics(job)

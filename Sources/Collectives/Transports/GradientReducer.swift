@@ -15,6 +15,10 @@ public final class GradientReducer {
   private let memory: SharedVectors?
   private let scratch: Scratch
   private var reductions: [BucketReduction] = []
+  /// Of a turn over all buckets: how many have begun, and how many from the first on are finished.
+  private var begun = 0
+  private var finished = 0
+  private var isFinished: [Bool]
   private var native: [NativeReduction] = []
 
   /// The flags that the node's memory needs for so many buckets.
@@ -43,6 +47,7 @@ public final class GradientReducer {
     self.placement = placement
     self.buckets = buckets
     self.result = result
+    isFinished = Array(repeating: false, count: buckets.count)
     self.memory = algorithm.isReproducible ? memory : nil
     strategies = buckets.map {
       algorithm.strategy(elements: $0.count, shards: placement.shards, shardsPerGroup: shardsPerGroup)
@@ -106,6 +111,33 @@ public final class GradientReducer {
   public func finishOwned(bucket: Int) throws {
     guard algorithm.isReproducible else { return }
     try reductions[bucket].waitForOwned()
+  }
+
+  // MARK: all buckets
+
+  /// Begins the next bucket, in the order of buckets; `advance` and `finish` go on with it.
+  public func beginNext() throws {
+    try begin(bucket: begun)
+    begun += 1
+  }
+
+  /// Goes on with all buckets that have begun as far as it can without waiting; says whether any is not finished.
+  public func advance() throws -> Bool {
+    for bucket in finished..<begun where !isFinished[bucket] {
+      isFinished[bucket] = try advance(bucket: bucket)
+    }
+    while finished < begun, isFinished[finished] { finished += 1 }
+    return finished < begun
+  }
+
+  /// Returns when all buckets are finished, those that have not begun too. Collective.
+  public func finish() throws {
+    for bucket in finished..<buckets.count where !isFinished[bucket] {
+      if bucket == begun { try beginNext() }
+      try finish(bucket: bucket)
+    }
+    (begun, finished) = (0, 0)
+    for bucket in isFinished.indices { isFinished[bucket] = false }
   }
 
   private func copyOut(_ bucket: Int) {

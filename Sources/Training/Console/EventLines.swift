@@ -6,7 +6,9 @@ extension StepReport {
     return "step  " + leading(grouped(step), grouped(totalSteps).count) + "/\(grouped(totalSteps))"
       + "  loss \(decimal(loss, 4))  norm \(decimal(gradientNorm, 2))  rate \(significant(learningRate))"
       + "  " + leading(grouped(Int(samplesPerSecond)), 7) + " img/s  \(milliseconds(secondsPerStep))"
-      + "  compute \(percent(shares.compute)) sum \(percent(shares.communication)) update \(percent(shares.update))"
+      + "  compute \(percent(shares.compute)) sum \(percent(shares.communication))"
+      + (shares.hiddenCommunication > 0 ? " (and \(percent(shares.hiddenCommunication)) hidden)" : "")
+      + " update \(percent(shares.update))"
       + " data \(percent(shares.data))" + (remaining >= 1 ? "  eta \(duration(remaining))" : "")
   }
 }

@@ -13,6 +13,7 @@ struct EventFields: Encodable {
   var shareOfCommunication: Double?
   var shareOfData: Double?
   var shareOfUpdate: Double?
+  var shareOfHiddenCommunication: Double?
   var correct: Int?
   var total: Int?
   var isBest: Bool?
@@ -27,6 +28,7 @@ struct EventFields: Encodable {
     case shareOfCommunication = "share_of_communication"
     case shareOfData = "share_of_data"
     case shareOfUpdate = "share_of_update"
+    case shareOfHiddenCommunication = "share_of_hidden_communication"
     case correct, total
     case isBest = "is_best"
     case path
@@ -45,6 +47,7 @@ struct EventFields: Encodable {
     shareOfCommunication = report.shares.communication
     shareOfData = report.shares.data
     shareOfUpdate = report.shares.update
+    shareOfHiddenCommunication = report.shares.hiddenCommunication
   }
 
   init(_ report: EvaluationReport) {

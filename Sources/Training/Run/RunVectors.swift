@@ -22,11 +22,20 @@ public struct Sharing: Sendable, Hashable {
     case replicated
   }
 
+  /// The values of `--overlap`.
+  public enum Overlap: String, Sendable, CaseIterable {
+    /// Where messages go between nodes.
+    case auto
+    case on
+    case off
+  }
+
   public var transport: Transport
   public var update: Update
+  public var overlap: Overlap
 
-  public init(_ transport: Transport = .auto, _ update: Update = .sliced) {
-    (self.transport, self.update) = (transport, update)
+  public init(_ transport: Transport = .auto, _ update: Update = .sliced, _ overlap: Overlap = .auto) {
+    (self.transport, self.update, self.overlap) = (transport, update, overlap)
   }
 }
 

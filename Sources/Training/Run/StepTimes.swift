@@ -10,7 +10,10 @@ public struct StepTimes: Sendable {
   public struct Shares: Sendable {
     public var data = 0.0
     public var compute = 0.0
+    /// Waited for.
     public var communication = 0.0
+    /// Under way while gradients were computed; a part of `compute`.
+    public var hiddenCommunication = 0.0
     public var update = 0.0
   }
 
@@ -22,8 +25,13 @@ public struct StepTimes: Sendable {
   /// Starts the clock of the next phase.
   mutating func start() { last = DispatchTime.now().uptimeNanoseconds }
 
+  private var hidden: UInt64 = 0
+
   /// Books the time since the last stamp to a phase.
-  mutating func stamp(_ phase: Phase) {
+  ///
+  /// - Parameter hiding: nanoseconds of it in which sums of gradients were under way.
+  mutating func stamp(_ phase: Phase, hiding: UInt64 = 0) {
+    hidden += hiding
     let now = DispatchTime.now().uptimeNanoseconds
     nanoseconds[phase.rawValue] += now - last
     last = now
@@ -33,7 +41,8 @@ public struct StepTimes: Sendable {
     let total = max(1, Double(nanoseconds.reduce(0, +)))
     func share(_ phase: Phase) -> Double { Double(nanoseconds[phase.rawValue]) / total }
     return Shares(
-      data: share(.data), compute: share(.compute), communication: share(.communication), update: share(.update))
+      data: share(.data), compute: share(.compute), communication: share(.communication),
+      hiddenCommunication: Double(hidden) / total, update: share(.update))
   }
 
   /// Nanoseconds booked to a phase.

@@ -35,6 +35,8 @@ public final class Trainer {
   let world: Communicator
   private var update: LocalUpdate
   let vectors: RunVectors
+  /// Nil where sums wait for the whole backward pass.
+  private let overlap: OverlappedSum?
   private var metrics: [Double]
   var times = StepTimes()
   /// Asked once a step, on every rank; if any says yes, all stop after that step.
@@ -101,15 +103,21 @@ public final class Trainer {
       shardsPerGroup: recipe.shardsPerGroup,
       contributions: vectors.shardGradients.map { UnsafePointer($0.pointer) }, result: vectors.gradient.pointer,
       memory: vectors.memory)
+    let overlaps = try sharing.overlap == .on || (sharing.overlap == .auto && world.nodeCount() > 1)
+    let isPossible = world.size > 1 && recipe.allReduce.isReproducible
+    overlap = overlaps && isPossible ? OverlappedSum(reducer, executor) : nil
     metrics = [Double](repeating: 0, count: 3 * resources.shards)
   }
 
   /// What the sum goes over, as " over shared memory"; empty where nobody but this rank takes part, or the library decides.
   var transport: String {
     if resources.placement.ranks == 1 || !recipe.allReduce.isReproducible { return "" }
-    guard let memory = vectors.memory else { return " over messages" + (vectors.obstacle.map { " (\($0))" } ?? "") }
+    let beside = overlap == nil ? "" : ", beside the backward pass"
+    guard let memory = vectors.memory else {
+      return " over messages" + (vectors.obstacle.map { " (\($0))" } ?? "") + beside
+    }
     return (memory.nodes.count > 1 ? " over shared memory and messages" : " over shared memory")
-      + (vectors.slice == nil ? "" : ", update in parts")
+      + (vectors.slice == nil ? "" : ", update in parts") + beside
   }
 
   /// Gives every rank the start of rank 0: parameters from the seed, or whatever state `load` puts in their place.
@@ -149,10 +157,11 @@ public final class Trainer {
     let batch = try classifying { try batches.next() }
     times.stamp(.data)
 
-    let sums = try executor.computeGradients(parameters: state.parameters.pointer, work(batch))
-    times.stamp(.compute)
+    let sums = try executor.computeGradients(
+      parameters: state.parameters.pointer, work(batch), beside: overlap?.companion)
+    times.stamp(.compute, hiding: overlap?.takeHidden() ?? 0)
 
-    for bucket in reducer.buckets.indices { try reducer.reduce(bucket: bucket) }
+    try reducer.finish()
     let total = try total(sums)
     times.stamp(.communication)
 

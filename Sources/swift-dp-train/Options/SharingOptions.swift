@@ -5,8 +5,8 @@ import Training
 struct SharingOptions: ParsableArguments {
   @Option(
     help: """
-      shared-memory, messages, or auto: shared memory where all ranks are on one node that has room for it (default: \
-      auto).
+      shared-memory, messages, or auto: shared memory within nodes that have several ranks and room for it, messages \
+      between nodes (default: auto).
       """)
   var transport: String?
   @Option(
@@ -16,10 +16,17 @@ struct SharingOptions: ParsableArguments {
       """)
   var update: String?
 
+  @Option(
+    help: """
+      Sum gradients while the backward pass goes on: on, off, or auto: where there are several nodes (default: auto).
+      """)
+  var overlap: String?
+
   func sharing() throws -> Sharing {
     var sharing = Sharing()
     if let transport { sharing.transport = try known(transport, flag: "--transport") }
     if let update { sharing.update = try known(update, flag: "--update") }
+    if let overlap { sharing.overlap = try known(overlap, flag: "--overlap") }
     return sharing
   }
 }
