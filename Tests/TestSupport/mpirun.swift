@@ -10,14 +10,16 @@ let oneJob = NSLock()
 ///   - options: further options of `mpirun`, such as `--bind-to core` (without it ranks are not bound).
 ///   - environment: variables added, or, where nil, removed, for `mpirun` and with it for all ranks.
 ///   - timeLimit: seconds, counted from the start of the job.
+///   - intervention: what is done to the job while it runs.
 public func mpirun(
   np: Int, _ arguments: [String], options: [String] = ["--bind-to", "none"], environment: [String: String?] = [:],
-  in directory: URL? = nil, timeLimit: Double = 120
+  in directory: URL? = nil, timeLimit: Double = 120, intervention: Intervention? = nil
 ) throws -> CommandResult {
   oneJob.lock()
   defer { oneJob.unlock() }
   let root = ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"]
   return try run(
     ["mpirun", "--oversubscribe", "-np", "\(np)"] + options + arguments,
-    environment: environment.merging(root) { own, _ in own }, in: directory, timeLimit: timeLimit)
+    environment: environment.merging(root) { own, _ in own }, in: directory, timeLimit: timeLimit,
+    intervention: intervention)
 }
