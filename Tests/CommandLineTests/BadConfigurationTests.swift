@@ -22,6 +22,15 @@ import Testing
       "--all-reduce star is not known; give one of ring, segmented-ring, halving-doubling, recursive-doubling, "
         + "hierarchical, torus, double-tree, auto, native."
     ),
+    ("--optimizer adagrad", "--optimizer adagrad is not known; give one of sgd, lars, adamw, lamb."),
+    ("--optimizer adamw --beta2 1", "--beta2 is 1.0; give a number from 0 up to, but not including, 1."),
+    ("--optimizer lamb --epsilon 0", "--epsilon is 0.0; give a positive number."),
+    ("--optimizer lars --trust-coefficient 0", "--trust-coefficient is 0.0; give a positive number."),
+    (
+      "--optimizer adamw --momentum 0.9",
+      "--momentum 0.9 with --optimizer adamw cannot be: give --optimizer sgd or lars, or leave it out."
+    ),
+    ("--beta1 0.9", "--beta1 0.9 with --optimizer sgd cannot be: give --optimizer adamw or lamb, or leave it out."),
     ("--shards-per-group 0", "--shards-per-group 0 cannot be: give at least 1."),
     (
       "--shards-per-group 2",

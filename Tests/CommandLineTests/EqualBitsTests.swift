@@ -77,6 +77,8 @@ import Testing
   /// How ranks of a node share their work: every way gives the bits of one rank that shares nothing.
   @Test(arguments: [
     "--model lenet5 --batch-size 12 --epochs 1 --clip-norm 0.5 --bucket-size 16KiB",
+    "--model lenet5 --batch-size 12 --epochs 1 --clip-norm 0.5 --bucket-size 1KiB --optimizer lars --nesterov",
+    "--model mlp --batch-size 12 --epochs 1 --optimizer lamb --all-reduce halving-doubling --bucket-size 64KiB",
     "--model resnet20-cifar --batch-size 10 --steps 3 --nesterov --bucket-size 1MiB",
     "--model mlp --batch-size 11 --steps 4 --micro-batch-size 2 --bucket-size 4KiB",
   ])

@@ -9,7 +9,7 @@ import Testing
     #expect(sgd.slots == ["momentum"] && sgd.reach == .element && sgd.passes.count == 1)
     let clipped = Optimizer(Self.layout, try .stochasticGradientDescent(clipNorm: 1))
     #expect(clipped.slots == [] && clipped.reach == .model && clipped.passes.map(\.reach) == [.model])
-    let lamb = Optimizer(Self.layout, .lamb())
+    let lamb = Optimizer(Self.layout, try .lamb())
     #expect(lamb.slots == ["first-moment", "second-moment"])
     #expect(
       lamb.passes.map(\.reach) == [.element, .parameter] && lamb.passes.map(\.transformations) == [0..<2, 2..<4])
@@ -87,9 +87,9 @@ import Testing
     #expect(distance(correcting: false) > 0.01)
   }
 
-  @Test func trustRatioIgnoresTheScaleOfTheGradient() {
-    let models = [1, 4096].map { (scale: Float) in
-      let model = FlatModel(Self.layout, .lars(weightDecay: 0))
+  @Test func trustRatioIgnoresTheScaleOfTheGradient() throws {
+    let models = try [1, 4096].map { (scale: Float) in
+      let model = FlatModel(Self.layout, try .lars(weightDecay: 0))
       for step in 0..<3 {
         model.gradient = randomValues(100, "gradient", step: step).map { $0 * scale }
         model.step(UpdateStep(number: step, learningRate: 0.1))

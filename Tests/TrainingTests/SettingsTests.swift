@@ -29,7 +29,9 @@ import Training
       { $0.polynomialPower = 3 }, { $0.finalLearningRate = 0.3 }, { $0.planSource = .library },
       { $0.recomputation = .full },
       { $0.precision = .bf16 },
-      { $0.allReduce = .native }, { $0.shardsPerGroup = 3 }, { $0.bucketBytes = 300 },
+      { $0.allReduce = .native }, { $0.shardsPerGroup = 3 },
+      { $0.optimizer = .lamb }, { $0.beta1 = 0.8 }, { $0.beta2 = 0.9 }, { $0.epsilon = 1e-3 },
+      { $0.trustCoefficient = 1 }, { $0.bucketBytes = 300 },
     ]
     var texts = Set([Recipe().configurationText(dataDirectory: nil)])
     for (number, change) in changes.enumerated() {
@@ -38,7 +40,7 @@ import Training
       #expect(texts.insert(recipe.configurationText(dataDirectory: nil)).inserted, "change \(number)")
     }
     // Every stored field of a recipe but the block of evaluation, which no flag changes, is changed above.
-    #expect(Mirror(reflecting: Recipe()).children.count == 34)
+    #expect(Mirror(reflecting: Recipe()).children.count == 39)
   }
 
   /// A short run of default settings is a run: its warm-up is a tenth of it at most.

@@ -83,7 +83,11 @@ public struct Banner: Sendable {
     var parts = ["\(recipe.learningRate) as given (no scaling)"]
     if warmupSteps > 0 { parts.append("warm-up \(count(warmupSteps, "step"))") }
     parts.append("\(recipe.schedule.rawValue) schedule")
-    parts.append("momentum \(recipe.momentum)\(recipe.nesterov ? " (Nesterov)" : "")")
+    if recipe.optimizer != .sgd { parts.append(recipe.optimizer.rawValue) }
+    parts.append(
+      recipe.optimizer.hasMomentum
+        ? "momentum \(recipe.momentum)\(recipe.nesterov ? " (Nesterov)" : "")"
+        : "betas \(recipe.beta1), \(recipe.beta2)")
     if recipe.weightDecay > 0 { parts.append("weight decay \(recipe.weightDecay)") }
     if let clip = recipe.clipNorm { parts.append("clipped to norm \(clip)") }
     return parts.joined(separator: " · ")

@@ -21,6 +21,8 @@ extension Recipe {
       ("horizontal-flip", "\(augmentation.contains(.horizontalFlip))"), ("seed", "\(seed)"),
       ("batch-size", "\(batchSize)"), lengthSetting, ("micro-batch-size", microBatchSize.map(String.init)),
       ("shards", shards.map(String.init)), ("threads-per-shard", threadsPerShard.map(String.init)),
+      ("optimizer", optimizer.rawValue), ("beta1", "\(beta1)"), ("beta2", "\(beta2)"),
+      ("epsilon", epsilon.map { "\($0)" }), ("trust-coefficient", "\(trustCoefficient)"),
       ("learning-rate", "\(learningRate)"), ("momentum", "\(momentum)"), ("nesterov", "\(nesterov)"),
       ("weight-decay", "\(weightDecay)"), ("decay-all", "\(decaysAll)"), ("clip-norm", clipNorm.map { "\($0)" }),
       ("label-smoothing", "\(labelSmoothing)"), ("schedule", schedule.rawValue),

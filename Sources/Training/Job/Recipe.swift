@@ -31,9 +31,18 @@ public struct Recipe: Sendable, Equatable {
   public var threadsPerShard: Int?
 
   // The optimizer.
+  public var optimizer = OptimizerName.sgd
   public var learningRate = 0.05
+  /// Of `sgd` and `lars`.
   public var momentum = 0.9
   public var nesterov = false
+  /// Of `adamw` and `lamb`: how slowly means of gradients and of their squares change.
+  public var beta1 = 0.9
+  public var beta2 = 0.999
+  /// Nil for the optimizer's usual one: 1e-8 of `adamw`, 1e-6 of `lamb`, 0 of `lars`.
+  public var epsilon: Double?
+  /// Of `lars`.
+  public var trustCoefficient = 0.001
   public var weightDecay = 5e-4
   /// Whether weight decay also shrinks biases and batch-norm parameters.
   public var decaysAll = false
@@ -70,6 +79,16 @@ public struct Recipe: Sendable, Equatable {
     case epochs(Int)
     /// Global steps.
     case steps(Int)
+  }
+
+  public enum OptimizerName: String, Sendable, CaseIterable {
+    case sgd
+    case lars
+    case adamW = "adamw"
+    case lamb
+
+    /// Whether it has a momentum of its own; the others have two betas.
+    public var hasMomentum: Bool { self == .sgd || self == .lars }
   }
 
   public enum Schedule: String, Sendable, CaseIterable {
@@ -113,8 +132,21 @@ public struct Recipe: Sendable, Equatable {
   /// The optimizer as a chain of gradient transformations.
   public func transformations() throws -> [GradientTransformation] {
     try classifying {
-      try .stochasticGradientDescent(
-        momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, clipNorm: clipNorm)
+      switch optimizer {
+      case .sgd:
+        try .stochasticGradientDescent(
+          momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, clipNorm: clipNorm)
+      case .lars:
+        try .lars(
+          coefficient: trustCoefficient, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay,
+          epsilon: epsilon ?? 0, clipNorm: clipNorm)
+      case .adamW:
+        try .adamW(
+          beta1: beta1, beta2: beta2, epsilon: epsilon ?? 1e-8, weightDecay: weightDecay, clipNorm: clipNorm)
+      case .lamb:
+        try .lamb(
+          beta1: beta1, beta2: beta2, epsilon: epsilon ?? 1e-6, weightDecay: weightDecay, clipNorm: clipNorm)
+      }
     }
   }
 

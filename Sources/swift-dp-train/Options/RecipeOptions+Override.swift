@@ -40,6 +40,11 @@ extension BatchOptions {
 
 extension OptimizerOptions {
   mutating func override(with other: OptimizerOptions) {
+    optimizer = other.optimizer ?? optimizer
+    beta1 = other.beta1 ?? beta1
+    beta2 = other.beta2 ?? beta2
+    epsilon = other.epsilon ?? epsilon
+    trustCoefficient = other.trustCoefficient ?? trustCoefficient
     learningRate = other.learningRate ?? learningRate
     momentum = other.momentum ?? momentum
     nesterov = other.nesterov ?? nesterov

@@ -20,6 +20,13 @@ extension RecipeOptions {
     try check(
       reduction.shardsPerGroup, "--shards-per-group", recipe.allReduce == .hierarchical || recipe.allReduce == .torus,
       "--all-reduce \(recipe.allReduce.rawValue)", "--all-reduce hierarchical or torus")
+    let name = "--optimizer \(recipe.optimizer.rawValue)"
+    let hasMomentum = recipe.optimizer.hasMomentum
+    try check(optimizer.momentum, "--momentum", hasMomentum, name, "--optimizer sgd or lars")
+    try check(optimizer.beta1, "--beta1", !hasMomentum, name, "--optimizer adamw or lamb")
+    try check(optimizer.beta2, "--beta2", !hasMomentum, name, "--optimizer adamw or lamb")
+    try check(optimizer.epsilon, "--epsilon", recipe.optimizer != .sgd, name, "--optimizer lars, adamw or lamb")
+    try check(optimizer.trustCoefficient, "--trust-coefficient", recipe.optimizer == .lars, name, "--optimizer lars")
     let schedule = "--schedule \(recipe.schedule.rawValue)"
     let isStep = recipe.schedule == .step
     let hasEnd = recipe.schedule == .cosine || recipe.schedule == .polynomial

@@ -106,9 +106,14 @@ struct BatchOptions: ParsableArguments {
 }
 
 struct OptimizerOptions: ParsableArguments {
+  @Option(help: "sgd, lars, adamw or lamb (default: sgd).") var optimizer: String?
   @Option(help: "The highest learning rate, for the global batch as it is (default: 0.05).") var learningRate: Double?
-  @Option(help: "Momentum of SGD (default: 0.9).") var momentum: Double?
+  @Option(help: "Momentum of sgd and lars (default: 0.9).") var momentum: Double?
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Nesterov's form of momentum.") var nesterov: Bool?
+  @Option(help: "Decay of the mean of gradients, of adamw and lamb (default: 0.9).") var beta1: Double?
+  @Option(help: "Decay of the mean of their squares (default: 0.999).") var beta2: Double?
+  @Option(help: "What keeps quotients finite (default: 1e-8 of adamw, 1e-6 of lamb, 0 of lars).") var epsilon: Double?
+  @Option(help: "What lars multiplies trust ratios with (default: 0.001).") var trustCoefficient: Double?
   @Option(help: "Weight decay, not on biases and batch-norm parameters (default: 5e-4).") var weightDecay: Double?
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Decay biases and batch-norm parameters too.")
   var decayAll: Bool?
@@ -124,6 +129,11 @@ struct OptimizerOptions: ParsableArguments {
   @Option(help: "Learning rate at the end of cosine and polynomial (default: 0).") var finalLearningRate: Double?
 
   func apply(to recipe: inout Recipe) throws {
+    if let optimizer { recipe.optimizer = try known(optimizer, flag: "--optimizer") }
+    if let beta1 { recipe.beta1 = beta1 }
+    if let beta2 { recipe.beta2 = beta2 }
+    if let epsilon { recipe.epsilon = epsilon }
+    if let trustCoefficient { recipe.trustCoefficient = trustCoefficient }
     if let learningRate { recipe.learningRate = learningRate }
     if let momentum { recipe.momentum = momentum }
     if let nesterov { recipe.nesterov = nesterov }
