@@ -73,3 +73,16 @@ mpi_environment() {
     export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism:-none}"
   fi
 }
+
+# Removes the shared memory of this user's dead jobs. Open MPI leaves it where mpirun or a daemon was killed; it takes room that
+# the next job needs.
+remove_dead_segments() {
+  local directory=$1 mapped file
+  [ -d "$directory" ] || return 0
+  mapped=$(cat /proc/[0-9]*/maps 2>/dev/null | grep -o "$directory/vader_segment[^ ]*" | sort -u || true)
+  # A job that is starting may have made a file that it has not mapped yet.
+  find "$directory" -maxdepth 1 -name 'vader_segment.*' -user "$(id -u)" -mmin +1 -print0 2>/dev/null |
+    while IFS= read -r -d '' file; do
+      grep -qxF "$file" <<<"$mapped" || rm -f "$file"
+    done
+}

@@ -248,4 +248,19 @@ import Testing
       #expect(both.count <= (ranks.isMultiple(of: 2) ? 0 : 1), "\(ranks) ranks: \(both)")
     }
   }
+
+  /// What a strategy needs beside the result, for placements of up to 16 ranks and shards.
+  @Test func buffersAreFew() throws {
+    for algorithm in AllReduceAlgorithm.allCases where algorithm.isReproducible {
+      var found = 0
+      for shards in 1...16 {
+        for ranks in 1...shards {
+          let strategy = try #require(algorithm.strategy(elements: 64, shards: shards))
+          let programs = Schedule(strategy, elements: 64, placement: Placement(shards: shards, ranks: ranks)).programs()
+          found = max(found, programs.map(\.buffers).max() ?? 0)
+        }
+      }
+      #expect(found <= 1 + algorithm.mostScratchVectors, "\(algorithm.rawValue): \(found) buffers")
+    }
+  }
 }

@@ -160,6 +160,24 @@ import Testing
     #expect(job.exitCode == 0 && job.seconds >= 0.9, "\(job.transcript)")
   }
 
+  /// What `auto` takes for each bucket is on the screen.
+  @Test func whatAutoChoosesIsSaid() throws {
+    let workbench = try Workbench()
+    let job = try Launch.ranks(2).run(
+      [
+        "train", "--dry-run", "1", "--model", "mlp", "--batch-size", "8", "--all-reduce", "auto", "--bucket-size",
+        "4KiB",
+      ]
+        + synthetic("1x20x20", train: 20, test: 10), in: workbench.directory.url)
+    #expect(job.exitCode == 0, "\(job.transcript)")
+    let sum = job.standardError.split(separator: "\n").first { $0.hasPrefix(" sum ") } ?? ""
+    #expect(
+      sum.hasPrefix(
+        " sum   auto (1 halving-doubling, 3 recursive-doubling, 2 ring) over shared memory, update in parts · 6 buckets, "
+      ),
+      "\(job.transcript)")
+  }
+
   /// A dry run takes real steps and leaves nothing.
   @Test func aDryRunWritesNothing() throws {
     let workbench = try Workbench()

@@ -45,6 +45,20 @@ public enum AllReduceAlgorithm: String, Sendable, CaseIterable {
     (1...shards).last { $0 * $0 <= shards && shards % $0 == 0 } ?? 1
   }
 
+  /// Flat vectors that a rank needs at most for partial sums, beside the result, where messages are sent. With as many ranks as
+  /// shards, and those a power of two, it is one at most.
+  public var mostScratchVectors: Int {
+    switch self {
+    case .ring, .segmentedRing, .native: 0
+    case .hierarchical, .doubleTree: 1
+    case .torus: 2
+    case .halvingDoubling: 3
+    case .recursiveDoubling: 5
+    // Only its short buckets need any.
+    case .auto: 5
+    }
+  }
+
   /// Whether the bits of a run depend on the number of shards alone.
   public var isReproducible: Bool { self != .native }
 

@@ -28,6 +28,20 @@ public enum Strategy: Hashable, Sendable {
     }
   }
 
+  /// As `--all-reduce` names it.
+  public var name: String {
+    let algorithm: AllReduceAlgorithm =
+      switch self {
+      case .ring(let segments): segments == 1 ? .ring : .segmentedRing
+      case .halvingDoubling: .halvingDoubling
+      case .recursiveDoubling: .recursiveDoubling
+      case .torus: .torus
+      case .hierarchical: .hierarchical
+      case .doubleTree: .doubleTree
+      }
+    return algorithm.rawValue
+  }
+
   var pipeline: Pipeline {
     switch self {
     case .ring(let segments): .interleaved(segments: segments)

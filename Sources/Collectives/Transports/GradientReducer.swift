@@ -57,19 +57,21 @@ public final class GradientReducer {
     let programs = zip(buckets, strategies).map { bucket, strategy in
       strategy.flatMap { work.program($0, elements: bucket.count) }
     }
-    let most = programs.map { $0?.buffers ?? 1 }.max() ?? 1
-    scratch = Scratch(count: (buckets.last?.upperBound ?? 0) * (most - 1))
+    let further = programs.map { ($0?.buffers ?? 1) - 1 }
+    scratch = Scratch(count: zip(buckets, further).reduce(0) { $0 + $1.0.count * $1.1 })
 
     let sum = self.memory?.commonVector(0) ?? result
+    var free = scratch.pointer
     for (index, bucket) in buckets.enumerated() {
-      let table = OperandTable(hosted: work.shards, buffers: most)
+      let table = OperandTable(hosted: work.shards, buffers: 1 + further[index])
       for (place, shard) in work.shards.enumerated() {
         let vector = self.memory.map { UnsafePointer($0.vector(ofShard: shard)) } ?? contributions[place]
         table.setContribution(place, vector + bucket.lowerBound)
       }
       table.setBuffer(0, sum + bucket.lowerBound)
-      for buffer in 1..<most {
-        table.setBuffer(buffer, scratch.pointer + (most - 1) * bucket.lowerBound + (buffer - 1) * bucket.count)
+      for buffer in 0..<further[index] {
+        table.setBuffer(1 + buffer, free)
+        free += bucket.count
       }
       if algorithm.isReproducible {
         reductions.append(

@@ -59,7 +59,7 @@ public struct Banner: Sendable {
     lines.append(
       (
         "sum",
-        "\(recipe.allReduce.rawValue)\(trainer.transport) · \(count(buckets.count, "bucket")), "
+        "\(recipe.allReduce.rawValue)\(Banner.choice(trainer.reducer))\(trainer.transport) · \(count(buckets.count, "bucket")), "
           + "\(mebibytes(4 * trainer.executor.parameterLayout.count))"
           + (recipe.allReduce.caveat == nil ? "" : " · bits may depend on the number of ranks")
       ))
@@ -77,6 +77,20 @@ public struct Banner: Sendable {
           + (done > 0 ? ", \(grouped(done)) done" : "")
       ))
     self.lines = lines.map { (heading: $0.0, text: $0.1) }
+  }
+
+  /// What `auto` chose, as " (2 halving-doubling, 1 ring)".
+  private static func choice(_ reducer: GradientReducer) -> String {
+    guard reducer.algorithm == .auto else { return "" }
+    var counts: [(name: String, count: Int)] = []
+    for strategy in reducer.strategies.compactMap({ $0?.name }) {
+      if let index = counts.firstIndex(where: { $0.name == strategy }) {
+        counts[index].count += 1
+      } else {
+        counts.append((strategy, 1))
+      }
+    }
+    return " (" + counts.map { "\($0.count) \($0.name)" }.joined(separator: ", ") + ")"
   }
 
   private static func rate(_ recipe: Recipe, warmupSteps: Int) -> String {

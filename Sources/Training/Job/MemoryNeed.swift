@@ -33,6 +33,8 @@ public struct MemoryNeed: Sendable {
   private let threadsPerShard: Int
   private let cores: Int
   private let sharing: Sharing
+  /// Vectors of partial sums where messages are sent.
+  private let scratch: Int
 
   /// - Parameters:
   ///   - kernels: for the recipe's batch sizes.
@@ -58,6 +60,7 @@ public struct MemoryNeed: Sendable {
     shards = resources.shards
     threadsPerShard = resources.threadsPerShard
     self.cores = cores
+    scratch = recipe.allReduce == .auto ? 0 : recipe.allReduce.mostScratchVectors
     self.sharing = !recipe.allReduce.isReproducible ? Sharing(.messages) : sharing
   }
 
@@ -71,7 +74,7 @@ public struct MemoryNeed: Sendable {
     func each(_ bytes: Int, of owners: Int) -> Int { (bytes + owners - 1) / owners }
     return Rank(
       parameters: each(vector, of: owners), optimizer: each(slots * vector, of: owners),
-      gradients: vector * (hosted + (accumulates ? workers : 0)),
+      gradients: vector * (hosted + (accumulates ? workers : 0) + (sharers < ranks ? scratch : 0)),
       sum: owners == sharers ? each(vector, of: owners) : vector + each(vector, of: sharers), arenas: workers * arena,
       batches: hosted * batch, data: data)
   }
