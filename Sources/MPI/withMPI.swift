@@ -71,6 +71,7 @@ public func withMPI(
 
 /// Initialises MPI so that its errors are returned, not fatal.
 private func initialise(_ threads: ThreadSupport, launchedAlone: Bool) throws -> Communicator {
+  preferSendingOverTCP()
   var provided: Int32 = 0
   // A process without a launcher makes Open MPI 4 start its daemon, which serves to spawn ranks later and needs `orted`
   // and `ssh`; this setting (other libraries ignore it) does without. Children do not inherit it.
@@ -88,4 +89,11 @@ private func initialise(_ threads: ThreadSupport, launchedAlone: Bool) throws ->
       exitCode: JobFailure.launchExitCode)
   }
   return try Communicator(cmpi_comm_world(), owned: false)
+}
+
+/// Has Open MPI send over TCP rather than write into the receiver's memory, unless the user decided: its writes use a connection
+/// in one direction at a time, so that ranks that exchange large messages get half of the line (docs/collectives.md). Other
+/// libraries do not know the setting.
+private func preferSendingOverTCP() {
+  setenv("OMPI_MCA_btl_tcp_flags", "1", 0)
 }
