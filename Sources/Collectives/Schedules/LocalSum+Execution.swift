@@ -37,9 +37,11 @@ final class OperandTable {
   let hosted: Range<Int>
   private let pointers: UnsafeMutablePointer<UnsafePointer<Float>?>
   private let count: Int
+  /// Whether sums go to memory past the caches, because the bucket does not fit them.
+  private let isPastCaches: Bool
 
-  init(hosted: Range<Int>, buffers: Int) {
-    self.hosted = hosted
+  init(hosted: Range<Int>, buffers: Int, isPastCaches: Bool = false) {
+    (self.hosted, self.isPastCaches) = (hosted, isPastCaches)
     count = hosted.count + buffers
     pointers = .allocate(capacity: count)
     pointers.initialize(repeating: nil, count: count)
@@ -72,8 +74,9 @@ final class OperandTable {
       }
       return
     }
+    let run = isPastCaches ? ck_sum_past_caches : ck_sum
     sum.codes.withUnsafeBufferPointer { codes in
-      ck_sum(result, pointers, sum.elements.lowerBound, sum.elements.count, codes.baseAddress, Int32(codes.count))
+      run(result, pointers, sum.elements.lowerBound, sum.elements.count, codes.baseAddress, Int32(codes.count))
     }
   }
 }

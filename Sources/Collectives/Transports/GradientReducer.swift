@@ -63,7 +63,8 @@ public final class GradientReducer {
     let sum = self.memory?.commonVector(0) ?? result
     var free = scratch.pointer
     for (index, bucket) in buckets.enumerated() {
-      let table = OperandTable(hosted: work.shards, buffers: 1 + further[index])
+      let table = OperandTable(
+        hosted: work.shards, buffers: 1 + further[index], isPastCaches: work.isPastCaches(elements: bucket.count))
       for (place, shard) in work.shards.enumerated() {
         let vector = self.memory.map { UnsafePointer($0.vector(ofShard: shard)) } ?? contributions[place]
         table.setContribution(place, vector + bucket.lowerBound)
@@ -179,8 +180,10 @@ private struct Work {
   let laneIndex: Schedule.Lane
   /// Those whose contributions it sees.
   let shards: Range<Int>
+  private let isShared: Bool
 
   init(_ communicator: Communicator, _ placement: Placement, _ memory: SharedVectors?) {
+    isShared = memory != nil
     if let memory {
       self.placement = memory.nodePlacement
       lane = memory.nodes.lane
@@ -193,6 +196,12 @@ private struct Work {
       shards = placement.shards(of: communicator.rank)
     }
   }
+
+  /// Whether a bucket's sums go to memory past the caches: where ranks read each other's, and no messages do.
+  ///
+  /// A store to the cache has to take the line away from those who read the last sum there, and below this size that takes less
+  /// than the way to memory and back (docs/collectives.md).
+  func isPastCaches(elements: Int) -> Bool { isShared && placement.ranks == 1 && elements >= 4096 }
 
   /// Nil for a rank beyond the lanes.
   func program(_ strategy: Strategy, elements: Int) -> RankProgram? {
