@@ -11,7 +11,6 @@ typedef struct { MPI_Comm raw; } cmpi_comm;
 typedef struct { MPI_Datatype raw; } cmpi_datatype;
 typedef struct { MPI_Op raw; } cmpi_op;
 typedef struct { MPI_Request raw; } cmpi_request;
-typedef struct { MPI_Win raw; } cmpi_win;
 
 // Communicators.
 static inline cmpi_comm cmpi_comm_world(void) { return (cmpi_comm){MPI_COMM_WORLD}; }
@@ -83,21 +82,7 @@ static inline const char *cmpi_thread_level_name(int level) {
 
 static inline cmpi_request cmpi_request_null(void) { return (cmpi_request){MPI_REQUEST_NULL}; }
 
-// Windows of shared memory.
-/// `bytes` of the calling rank's own, in pages of its own where the library can (the ranks' parts need not be adjacent).
-static inline int cmpi_win_allocate_shared(MPI_Aint bytes, cmpi_comm comm, void *base, cmpi_win *win) {
-  MPI_Info info;
-  int result = MPI_Info_create(&info);
-  if (result != MPI_SUCCESS) return result;
-  result = MPI_Info_set(info, "alloc_shared_noncontig", "true");
-  if (result == MPI_SUCCESS) result = MPI_Win_allocate_shared(bytes, 1, info, comm.raw, base, &win->raw);
-  MPI_Info_free(&info);
-  return result;
-}
-static inline int cmpi_win_return_errors(cmpi_win win) {
-  return MPI_Win_set_errhandler(win.raw, MPI_ERRORS_RETURN);
-}
-/// Opens the epoch in which loads, stores and MPI_Win_sync are allowed; nobody holds a conflicting lock.
-static inline int cmpi_win_lock_all(cmpi_win win) { return MPI_Win_lock_all(MPI_MODE_NOCHECK, win.raw); }
+/// Keeps this thread's loads and stores before it ahead of those after it, for memory that processes share.
+static inline void cmpi_memory_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 #endif

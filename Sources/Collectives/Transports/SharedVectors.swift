@@ -46,8 +46,9 @@ public final class SharedVectors {
     if nodes.count == world.size { return "every rank has a node of its own" }
     if nodes.placement(placement) == nil { return "the ranks of a node do not follow one another" }
     let size = Size(count, common)
-    let bytes = nodes.ranks[nodes.index].reduce(0) {
-      $0 + size.part(shards: placement.shards(of: $1).count, isFirst: $1 == nodes.ranks[nodes.index][0])
+    let bytes = nodes.ranks[nodes.index].enumerated().reduce(0) { bytes, rank in
+      let part = size.part(of: rank.offset, shards: placement.shards(of: rank.element).count)
+      return bytes + SharedWindow.footprint(byteCount: part)
     }
     let room = roomForSharedMemory() ?? Int.max
     // The node that lacks most speaks.
@@ -75,7 +76,7 @@ public final class SharedVectors {
     size = Size(count, common)
     let node = nodes.node
     let window = try SharedWindow(
-      on: node, byteCount: size.part(shards: placement.shards(of: world.rank).count, isFirst: node.rank == 0))
+      on: node, byteCount: size.part(of: node.rank, shards: placement.shards(of: world.rank).count))
     var parts: [UnsafeMutableRawPointer] = []
     for rank in 0..<node.size {
       guard let base = window.part(of: rank).baseAddress else { preconditionFailure("a part without memory") }
@@ -84,7 +85,14 @@ public final class SharedVectors {
     self.parts = parts
     self.window = consume window
     // Where ranks outnumber cores the one that is waited for may need this core.
-    spins = ProcessInfo.processInfo.activeProcessorCount >= node.size ? 4000 : 0
+    spins = try Self.cores(of: node) >= node.size ? 4000 : 0
+  }
+
+  /// The cores that any of the ranks may run on; often each is bound to its own. Collective.
+  private static func cores(of node: Communicator) throws -> Int {
+    var own = [Int32](repeating: 0, count: Int(CK_MOST_CORES))
+    let count = Int(ck_affinity(&own))
+    return Set(try node.allGatherVarying(Array(own.prefix(count))).joined()).count
   }
 
   /// Gives the memory back. Collective; nothing in it may be used afterwards.
@@ -112,13 +120,13 @@ public final class SharedVectors {
   }
 
   public var commonDoubles: UnsafeMutablePointer<Double> {
-    (parts[0] + size.flags + (shardsOfFirst + common.vectors) * size.vector).assumingMemoryBound(to: Double.self)
+    (parts[0] + size.start(of: 0) + (shardsOfFirst + common.vectors) * size.vector).assumingMemoryBound(to: Double.self)
   }
 
   private var shardsOfFirst: Int { placement.shards(of: nodes.ranks[nodes.index][0]).count }
 
   private func vector(_ index: Int, inPartOf rank: Int) -> UnsafeMutablePointer<Float> {
-    (parts[rank] + size.flags + index * size.vector).assumingMemoryBound(to: Float.self)
+    (parts[rank] + size.start(of: rank) + index * size.vector).assumingMemoryBound(to: Float.self)
   }
 
   // MARK: flags
@@ -167,8 +175,12 @@ public final class SharedVectors {
       vector = (count * 4 + 4095) / 4096 * 4096 + 1088
     }
 
-    func part(shards: Int, isFirst: Bool) -> Int {
-      flags + (shards + (isFirst ? common.vectors : 0)) * vector + (isFirst ? common.doubles * 8 : 0)
+    /// The offset of the first vector in a rank's part: each rank's starts 2,176 bytes later within a page than that of the rank before.
+    func start(of rank: Int) -> Int { flags + 2176 * rank }
+
+    func part(of rank: Int, shards: Int) -> Int {
+      let isFirst = rank == 0
+      return start(of: rank) + (shards + (isFirst ? common.vectors : 0)) * vector + (isFirst ? common.doubles * 8 : 0)
     }
   }
 
