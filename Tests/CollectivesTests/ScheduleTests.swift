@@ -63,26 +63,46 @@ import Testing
   }
 
   /// Lanes share a bucket: their elements are all of it, once, and each lane's program is that of the whole cut to them.
-  @Test func lanesShareABucket() {
+  @Test(arguments: [41, 1009]) func lanesShareABucket(elements: Int) {
     for algorithm in AllReduceAlgorithm.allCases {
-      guard let strategy = algorithm.strategy(elements: 41, shards: 6) else { continue }
+      guard let strategy = algorithm.strategy(elements: elements, shards: 6) else { continue }
       for lanes in 1...4 {
         for rank in 0..<3 {
           let placement = Placement(shards: 6, ranks: 3)
-          var owned = Array(repeating: 0, count: 41)
+          var owned = Array(repeating: 0, count: elements)
           var sent = 0
           for lane in 0..<lanes {
-            let schedule = Schedule(strategy, elements: 41, placement: placement, lane: .init(lane, of: lanes))
+            let schedule = Schedule(strategy, elements: elements, placement: placement, lane: .init(lane, of: lanes))
             let program = schedule.program(of: rank)
             for element in program.owned.joined() { owned[element] += 1 }
             let cost = ScheduleCost(program)
             sent += cost.reduceScatterElements + cost.allGatherElements
           }
-          let whole = Schedule(strategy, elements: 41, placement: placement).program(of: rank)
+          let whole = Schedule(strategy, elements: elements, placement: placement).program(of: rank)
           let all = Set(whole.owned.joined())
           #expect(owned.indices.allSatisfy { owned[$0] == (all.contains($0) ? 1 : 0) })
           let cost = ScheduleCost(whole)
           #expect(sent == cost.reduceScatterElements + cost.allGatherElements, "\(strategy), \(lanes) lanes")
+        }
+      }
+    }
+  }
+
+  /// Lanes of one node write no cache line together, unless a chunk of the order begins within it, and each has about its part.
+  @Test func lanesAreCutAtCacheLines() {
+    let placement = Placement(blocks: [0..<2])
+    let chunk = 16 * 1000 + 5
+    for lanes in 2...8 {
+      for lane in 0..<lanes {
+        let schedule = Schedule(
+          .ring(segments: 1), elements: 2 * chunk, placement: placement, lane: .init(lane, of: lanes))
+        let sums = schedule.program(of: 0).start
+        #expect(sums.count == 2)
+        for sum in sums {
+          #expect(abs(sum.elements.count - chunk / lanes) <= 16, "lane \(lane) of \(lanes)")
+          for bound in [sum.elements.lowerBound, sum.elements.upperBound] where bound % chunk != 0 {
+            #expect(bound % 16 == 0, "lane \(lane) of \(lanes)")
+          }
         }
       }
     }
