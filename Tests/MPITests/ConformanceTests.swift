@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -5,6 +6,16 @@ import Testing
 @Suite(.serialized) struct ConformanceTests {
   @Test(arguments: 1...4) func allChecksHold(ranks: Int) throws {
     let job = try mpirun(np: ranks, [product("mpi-conformance")])
+    #expect(job.exitCode == 0 && job.standardOutput.hasSuffix("checks hold\n"), "\(job.transcript)")
+  }
+
+  /// More ranks than cores, and a number that nothing divides: SWIFT_DP_TRAIN_LONG_TESTS=1.
+  @Test(
+    .enabled(
+      if: ProcessInfo.processInfo.environment["SWIFT_DP_TRAIN_LONG_TESTS"] == "1",
+      "takes minutes; set SWIFT_DP_TRAIN_LONG_TESTS=1"), arguments: [8, 17])
+  func allChecksHoldOnManyRanks(ranks: Int) throws {
+    let job = try mpirun(np: ranks, [product("mpi-conformance")], timeLimit: 900)
     #expect(job.exitCode == 0 && job.standardOutput.hasSuffix("checks hold\n"), "\(job.transcript)")
   }
 

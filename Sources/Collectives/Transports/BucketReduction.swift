@@ -26,8 +26,9 @@ final class BucketReduction {
   private var next = 0
   /// Whether what the next stop waits for has been started.
   private var hasArrived = false
+  private let flag: Int
   /// What the flags come to in this turn of the bucket.
-  private var generation: UInt
+  private var generation: UInt = 0
   private(set) var traffic = Traffic()
 
   /// - Parameters:
@@ -44,8 +45,7 @@ final class BucketReduction {
     self.lane = lane
     self.memory = memory
     self.tag = tag
-    // Others may have used the flags before; all ranks have left them alike.
-    generation = memory?.value(of: flag) ?? 0
+    self.flag = flag
     owned = program?.owned ?? []
     start = program?.start.map { CompiledSum($0, hosted: hosted) } ?? []
     let first = program?.reduceScatter.map { CompiledRound($0, hosted: hosted) } ?? []
@@ -61,7 +61,8 @@ final class BucketReduction {
   /// Starts with contributions that are there.
   func begin() throws {
     precondition(next == 0 && !hasArrived, "a bucket that is under way")
-    generation += 1
+    // Other reducers may have used the flags before; all ranks have left them alike.
+    generation = (memory?.value(of: flag) ?? 0) + 1
     if memory == nil { start.forEach(table.execute) }
     if !stops.isEmpty { try arrive() }
   }

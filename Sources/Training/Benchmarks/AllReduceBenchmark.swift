@@ -1,23 +1,35 @@
 import Collectives
-import Engine
-import Foundation
 import MPI
 
-/// Times the sum of a buffer over all shards, by every algorithm and for buffers of many sizes.
+/// Times the sum of a buffer over all shards, by several algorithms side by side and for buffers of many sizes.
+///
+///     for each size:
+///       until its time is over, at least 5 times:
+///         for each contender, beginning with another one each time:
+///           write new contributions, wait for all ranks, time the sum, check it
+///
+/// So noise of the machine meets all contenders alike, and none can keep anything from one time to the next. Contenders are the
+/// algorithms over messages; each *order* over the memory of the node, because on one node all strategies of an order are the
+/// same work; `native`; and a copy between two buffers of the rank.
 public struct AllReduceBenchmark: Sendable {
   /// Nil for as many as ranks.
   public var shards: Int?
-  public var algorithms = AllReduceAlgorithm.allCases
+  public var algorithms = Self.usualAlgorithms
   /// Bytes of the buffers, each a multiple of 4.
   public var sizes: [Int]
-  /// About how long an algorithm and a size are measured.
-  public var seconds = 0.3
+  /// About how long a size is measured, with all that goes with it.
+  public var secondsPerSize = 3.0
+
+  /// For each order of `ring` and trees what it is there for, and what they stand against.
+  public static let usualAlgorithms: [AllReduceAlgorithm] = [.ring, .halvingDoubling, .recursiveDoubling, .native]
 
   public init(sizes: [Int]) { self.sizes = sizes }
 
-  /// Sizes from 4 bytes, each four times the one before, up to a largest.
+  /// Sizes from 4 bytes, each four times the one before, up to a largest; 25 MiB and 100 MiB among them, about the gradients
+  /// of a MobileNet and a ResNet-50.
   public static func sizes(upTo largest: Int) -> [Int] {
-    Array(sequence(first: 4) { $0 < largest / 4 + 1 && 4 * $0 <= largest ? 4 * $0 : nil })
+    let powers = sequence(first: 4) { 4 * $0 }.prefix { $0 <= largest }
+    return (powers + [25 << 20, 100 << 20].filter { $0 <= largest }).sorted()
   }
 
   /// One line of the table.
@@ -36,88 +48,41 @@ public struct AllReduceBenchmark: Sendable {
     public var busBandwidth: Double
     /// Bytes ÷ the median time in which all ranks at once copy disjoint buffers of that size, in 10⁹ bytes a second.
     public var copyBandwidth: Double
+    /// The median time of `native` ÷ that of this; nil where that was not measured.
+    public var timesNative: Double?
   }
 
   /// Collective. Equal rows on all ranks.
   ///
-  /// - Parameter observe: called for each row as soon as it is measured.
-  public func run(_ world: Communicator, _ observe: (Row) throws -> Void) throws {
+  /// - Parameters:
+  ///   - note: called with a sentence for each size that is left out, or measured with less than was asked for.
+  ///   - observe: called for each row as soon as its size is measured.
+  /// - Throws: 71 where a sum is wrong.
+  public func run(_ world: Communicator, note: (String) -> Void, observe: (Row) throws -> Void) throws {
     let resources = try Resources(world: world, shards: shards, threadsPerShard: 1)
-    let hosted = resources.placement.shards(of: world.rank)
     for size in sizes {
-      let count = size / MemoryLayout<Float>.stride
-      let result = try FloatBuffer(count: count, skew: 1088)
-      let contributions = try hosted.map { shard in
-        let buffer = try FloatBuffer(count: count, skew: 2176 + 1088 * (shard % 2))
-        buffer.values.update(repeating: Float(shard + 1))
-        return buffer
+      let bench = try AllReduceBench(world, resources.placement, algorithms, bytes: size)
+      if let lack = try bench.lackOfMemory() {
+        note("\(grouped(size)) B left out: \(lack).")
+        continue
       }
-      // A small buffer several times, because the clock is too coarse for one.
-      let copies = max(1, (1 << 16) / size)
-      let source = UnsafePointer(contributions[0].pointer)
-      let copy = try measure(world) {
-        for _ in 0..<copies { result.pointer.update(from: source, count: count) }
+      if let obstacle = try bench.setUp() {
+        note("\(grouped(size)) B without shared memory: \(obstacle).")
       }
-      for algorithm in algorithms {
-        for memory in try memories(for: algorithm, world, resources.placement, count) {
-          let own = memory.map { memory in
-            for (shard, buffer) in zip(hosted, contributions) {
-              memory.vector(ofShard: shard).update(from: buffer.pointer, count: count)
-            }
-            return hosted.map { UnsafePointer(memory.vector(ofShard: $0)) }
-          }
-          let sum = memory?.commonVector(0) ?? result.pointer
-          let reducer = try GradientReducer(
-            communicator: world, placement: resources.placement, buckets: [0..<count], algorithm: algorithm,
-            contributions: own ?? contributions.map { UnsafePointer($0.pointer) }, result: sum, memory: memory)
-          let times = try measure(world) { try reducer.reduce(bucket: 0) }
-          // Whole numbers, so the sum is exact in any order.
-          let expected = Float(resources.shards * (resources.shards + 1) / 2)
-          try world.agree {
-            guard UnsafeBufferPointer(start: sum, count: count).allSatisfy({ $0 == expected }) else {
-              throw TrainingError(
-                .rankFailed, "\(algorithm.rawValue) gives a wrong sum of \(size) bytes on rank \(world.rank).")
-            }
-          }
-          try memory?.free()
-          let ranks = Double(world.size)
-          try observe(
-            Row(
-              bytes: size, algorithm: algorithm.rawValue,
-              transport: algorithm == .native ? "mpi" : memory == nil ? "messages" : "shared-memory",
-              ranks: world.size, shards: resources.shards, leastMicroseconds: times.least * 1e6,
-              medianMicroseconds: times.median * 1e6, percentile99Microseconds: times.percentile99 * 1e6,
-              busBandwidth: 2 * (ranks - 1) / ranks * Double(size) / times.median / 1e9,
-              copyBandwidth: Double(copies * size) / copy.median / 1e9))
-        }
+      let times = try bench.measure(seconds: secondsPerSize)
+      try bench.tearDown()
+      let native = zip(bench.contenders, times).first { $0.0.transport == AllReduceBench.native }?.1.median
+      let copy = zip(bench.contenders, times).first { $0.0.transport == AllReduceBench.copy }?.1.median ?? .infinity
+      let ranks = Double(world.size)
+      for (contender, times) in zip(bench.contenders, times) where contender.transport != AllReduceBench.copy {
+        try observe(
+          Row(
+            bytes: size, algorithm: contender.algorithm, transport: contender.transport, ranks: world.size,
+            shards: resources.shards, leastMicroseconds: times.least * 1e6,
+            medianMicroseconds: times.median * 1e6, percentile99Microseconds: times.percentile99 * 1e6,
+            busBandwidth: 2 * (ranks - 1) / ranks * Double(size) / times.median / 1e9,
+            copyBandwidth: Double(size) / copy / 1e9, timesNative: native.map { $0 / times.median }))
       }
     }
-  }
-
-  /// What an algorithm is measured over: messages (nil), and the node's memory where the ranks can share it. Collective.
-  private func memories(
-    for algorithm: AllReduceAlgorithm, _ world: Communicator, _ placement: Placement, _ count: Int
-  ) throws -> [SharedVectors?] {
-    let common = SharedVectors.Common(vectors: 1, flags: GradientReducer.flags(buckets: 1))
-    guard algorithm.isReproducible, world.size > 1,
-      try SharedVectors.obstacle(on: world, placement: placement, count: count, common: common) == nil
-    else { return [nil] }
-    return [nil, try SharedVectors(on: world, placement: placement, count: count, common: common)]
-  }
-
-  /// Seconds of the slowest rank, over as many repetitions as fit the time, but 5 at least. Collective.
-  private func measure(_ world: Communicator, _ body: () throws -> Void) throws -> Statistics {
-    func once() throws -> Double {
-      try world.barrier()
-      let begin = MPILibrary.seconds
-      try body()
-      return MPILibrary.seconds - begin
-    }
-    // The first touches memory and sets connections up.
-    _ = try once()
-    let trial = try world.allReduce(max(try once(), 1e-6), .maximum)
-    var times = try (0..<min(max(5, Int(seconds / trial)), 2_000)).map { _ in try once() }
-    try world.allReduce(&times, .maximum)
-    return Statistics(times)
   }
 }

@@ -26,4 +26,14 @@ public struct NodeMemory: Sendable, Hashable {
     let shared = statvfs("/dev/shm", &system) == 0 ? Int(system.f_blocks) * Int(system.f_frsize) : 0
     return NodeMemory(total: total, limit: limit.flatMap { $0 < total ? $0 : nil }, shared: shared)
   }
+
+  /// Bytes that can be taken now without driving others out, by Linux's own estimate, and within the control group's limit.
+  public static func available() -> Int {
+    let usable = ofNode().usable
+    let lines = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?.split(separator: "\n") ?? []
+    let kibibytes = lines.first { $0.hasPrefix("MemAvailable:") }?.split(separator: " ").dropFirst().first.flatMap {
+      Int($0)
+    }
+    return min(usable, (kibibytes ?? .max >> 10) << 10)
+  }
 }

@@ -7,13 +7,19 @@ struct BenchAllReduceCommand: JobCommand {
   static let configuration = CommandConfiguration(
     commandName: "all-reduce", abstract: "Time the sum of a buffer over all shards, by each algorithm and size.",
     discussion: """
-      Times are those of the slowest rank. busbw is 2(p − 1)/p of the bytes over the median time; copy is the speed at \
-      which all ranks at once copy buffers of that size in their own memory.
+      Contenders take turns, over contributions that are written anew and with sums that are checked each time. Times are \
+      those of the slowest rank. busbw is 2(p − 1)/p of the bytes over the median time; copy is the speed at which all \
+      ranks at once copy buffers of that size in their own memory. On one node, algorithms that add in the same order are \
+      the same work in shared memory, and only the first of them is shown there.
       """)
 
   @Option(help: "Shards (default: the ranks).") var shards: Int?
-  @Option(help: "Algorithms, as ring,native (default: all).") var algorithms: String?
-  @Option(help: "The largest buffer; sizes go up from 4 bytes by factors of four.") var largest = "64MiB"
+  @Option(help: "Algorithms, as ring,native; or all (default: ring,halving-doubling,recursive-doubling,native).")
+  var algorithms: String?
+  @Option(help: "Buffers, as 4KiB,25MiB (default: from 4 bytes by factors of four, 25MiB and 100MiB).")
+  var sizes: String?
+  @Option(help: "The largest buffer, where --sizes does not say.") var largest = "256MiB"
+  @Option(help: "About how many seconds to measure a size.") var seconds = 3.0
   @Option(help: "Write all figures to this file.") var csv: String?
 
   func run(_ world: Communicator) throws -> Int32 {
@@ -22,35 +28,49 @@ struct BenchAllReduceCommand: JobCommand {
     var table = Table([
       ("bytes", .trailing), ("algorithm", .leading), ("transport", .leading), ("min µs", .trailing),
       ("median µs", .trailing), ("p99 µs", .trailing), ("busbw GB/s", .trailing), ("copy GB/s", .trailing),
+      ("× native", .trailing),
     ])
-    try benchmark.run(world) { row in
+    var notes: [String] = []
+    try benchmark.run(world) {
+      notes.append($0)
+    } observe: { row in
       rows.append(row)
       table.add([
         grouped(row.bytes), row.algorithm, row.transport, decimal(row.leastMicroseconds, 1),
         decimal(row.medianMicroseconds, 1), decimal(row.percentile99Microseconds, 1), decimal(row.busBandwidth, 3),
-        decimal(row.copyBandwidth, 3),
+        decimal(row.copyBandwidth, 3), row.timesNative.map { decimal($0, 2) } ?? "",
       ])
     }
     try world.agree {
       guard world.rank == 0 else { return }
       if let csv { try write(Self.text(rows), to: csv) }
       let shards = rows.first.map { count($0.shards, "shard") } ?? "no shard"
-      show(["\(shards) on \(count(world.size, "rank"))", ""] + table.lines)
+      show(["\(shards) on \(count(world.size, "rank"))", ""] + table.lines + (notes.isEmpty ? [] : [""]) + notes)
     }
     return ExitCode.done.rawValue
   }
 
   private func makeBenchmark() throws -> AllReduceBenchmark {
     if let shards { try check(shards > 0, "--shards \(shards)", "give at least 1") }
-    guard let bytes = ByteCount(largest), bytes.value >= 4 else {
-      throw invalid("--largest \(largest)", "give a size as 64MiB, 512KiB or 65536")
-    }
-    var benchmark = AllReduceBenchmark(sizes: AllReduceBenchmark.sizes(upTo: bytes.value))
+    try check(seconds > 0, "--seconds \(seconds)", "give more than 0")
+    let largest = try bytes(largest, flag: "--largest")
+    let chosen = try sizes?.split(separator: ",").map { try bytes(String($0), flag: "--sizes") }
+    var benchmark = AllReduceBenchmark(sizes: chosen ?? AllReduceBenchmark.sizes(upTo: largest))
     benchmark.shards = shards
-    if let algorithms {
+    benchmark.secondsPerSize = seconds
+    if algorithms == "all" {
+      benchmark.algorithms = AllReduceAlgorithm.allCases
+    } else if let algorithms {
       benchmark.algorithms = try algorithms.split(separator: ",").map { try known(String($0), flag: "--algorithms") }
     }
     return benchmark
+  }
+
+  private func bytes(_ text: String, flag: String) throws -> Int {
+    guard let bytes = ByteCount(text), bytes.value >= 4, bytes.value % 4 == 0 else {
+      throw invalid("\(flag) \(text)", "give a multiple of 4 bytes as 64MiB, 512KiB or 65536")
+    }
+    return bytes.value
   }
 
   static func text(_ rows: [AllReduceBenchmark.Row]) -> String {
