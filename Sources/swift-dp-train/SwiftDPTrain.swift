@@ -21,7 +21,7 @@ struct SwiftDPTrain: ParsableCommand {
       TrainCommand.self, EvaluateCommand.self, CheckCommand.self, DoctorCommand.self, ModelsCommand.self,
       CheckpointCommand.self,
       DataCommand.self,
-      BenchCommand.self,
+      BenchCommand.self, SimulateCommand.self,
     ],
     defaultSubcommand: TrainCommand.self)
 

@@ -1,0 +1,14 @@
+import ArgumentParser
+
+struct SimulateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simulate",
+    abstract: "Predict sums of gradients and steps on a modelled network of up to 16,384 ranks.",
+    discussion: """
+      The schedules are those that training carries out; docs/simulator.md has the model and how far to trust it.
+
+        swift-dp-train simulate all-reduce --ranks 2048 --network 25gbit --ranks-per-node 4
+        swift-dp-train simulate step --model resnet50 --compute 400ms --ranks 8,64,512
+      """,
+    subcommands: [SimulateAllReduceCommand.self, SimulateStepCommand.self])
+}

@@ -1,0 +1,82 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The command that predicts, as a user sees it.
+@Suite struct SimulateTests {
+  private func simulate(_ arguments: String) throws -> CommandResult {
+    try run([product("swift-dp-train"), "simulate"] + arguments.split(separator: " ").map(String.init), timeLimit: 120)
+  }
+
+  @Test func allReduceWritesTableCSVAndPlot() throws {
+    let directory = try TemporaryDirectory()
+    let (csv, svg) = (directory.url.appendingPathComponent("a.csv"), directory.url.appendingPathComponent("a.svg"))
+    let result = try simulate(
+      "all-reduce --ranks 8,256 --bytes 4,1MiB,64MiB --algorithms ring,halving-doubling --latency 20us "
+        + "--bandwidth 10gbit --addition 0ns --csv \(csv.path) --svg \(svg.path)")
+    #expect(result.exitCode == 0 && result.standardError == "", "\(result.transcript)")
+    let lines = try String(contentsOf: csv, encoding: .utf8).split(separator: "\n").map { $0.split(separator: ",") }
+    #expect(lines.count == 1 + 2 * 3 * 2)
+    // 2(p − 1)α for one element: 14 and 510 rounds of which all carry that one.
+    let times = Dictionary(
+      uniqueKeysWithValues: lines.dropFirst().map { ($0[0...2].joined(separator: " "), Double($0[3]) ?? .nan) })
+    let message = 20 + 4 * 8 / 10e3
+    #expect(
+      abs((times["8 4 ring"] ?? 0) - 14 * message) < 1e-3 && abs((times["256 4 ring"] ?? 0) - 510 * message) < 1e-3)
+    #expect(abs((times["256 4 halving-doubling"] ?? 0) - 16 * message) < 1e-3)
+    // The best of each line is named.
+    #expect(result.standardOutput.contains(/256 +4 .*halving-doubling\n/), "\(result.standardOutput)")
+    let picture = try String(contentsOf: svg, encoding: .utf8)
+    #expect(picture.hasPrefix("<svg ") && picture.components(separatedBy: "<circle").count == 1 + 12)
+  }
+
+  @Test func equalCommandsPrintEqualText() throws {
+    let command = "all-reduce --ranks 48 --ranks-per-node 4 --stragglers log-normal:0.2 --seed 5 --bytes 4KiB,4MiB"
+    let (a, b) = (try simulate(command), try simulate(command))
+    #expect(a.exitCode == 0 && a.standardOutput == b.standardOutput, "\(a.transcript)")
+    #expect(try simulate(command.replacing("--seed 5", with: "--seed 6")).standardOutput != a.standardOutput)
+  }
+
+  @Test func stepPrintsEfficiency() throws {
+    let result = try simulate("step --model resnet50 --compute 400ms --update 0ms --ranks 1,8,64 --algorithms ring")
+    #expect(result.exitCode == 0, "\(result.transcript)")
+    let lines = result.standardOutput.split(separator: "\n").filter { $0.contains(" ring ") }
+    let efficiencies = lines.map { line in
+      line.matches(of: /([0-9.]+)%/).compactMap { Double($0.output.1) }
+    }
+    #expect(efficiencies.count == 3 && efficiencies[0] == [100, 100], "\(result.standardOutput)")
+    #expect(efficiencies[2][0] < efficiencies[1][0] && efficiencies[2][1] < efficiencies[2][0])
+  }
+
+  /// As many ranks as a simulation takes, by the algorithms with few messages.
+  @Test func sixteenThousandRanks() throws {
+    let result = try simulate(
+      "all-reduce --ranks 16384 --ranks-per-node 8 --bytes 25MiB "
+        + "--algorithms ring,halving-doubling,recursive-doubling,double-tree,hierarchical")
+    #expect(result.exitCode == 0, "\(result.transcript)")
+    #expect(result.standardOutput.contains("536,838,144"), "2p(p − 1) messages of the ring: \(result.standardOutput)")
+  }
+
+  @Test(arguments: [
+    ("all-reduce --ranks 0", "--ranks 0 cannot be: give numbers from 1 to 16384"),
+    ("all-reduce --ranks 8,x", "--ranks 8,x cannot be"),
+    ("all-reduce --ranks 20000", "--ranks 20000 cannot be"),
+    ("all-reduce --network dialup", "--network dialup is not known; give one of 10gbit"),
+    ("all-reduce --latency 20", "--latency 20 cannot be: give a time with its unit"),
+    ("all-reduce --bandwidth 0gbit", "--bandwidth 0gbit cannot be: give bits a second above 0"),
+    ("all-reduce --bytes 6", "--bytes 6 cannot be: give multiples of 4 bytes"),
+    ("all-reduce --algorithms native", "--algorithms native cannot be: the MPI library chooses how"),
+    ("all-reduce --algorithms bus", "--algorithms bus is not known"),
+    ("all-reduce --stragglers 2x3", "--stragglers 2x3 cannot be"),
+    ("all-reduce --ranks-per-node 0", "--ranks-per-node 0 cannot be"),
+    ("all-reduce --ranks 1000 --shards-per-group 7 --algorithms torus", "--shards-per-group 7 with 1000 ranks"),
+    ("step", "--compute"),
+    ("step --compute 0ms", "--compute 0ms cannot be: give a time above 0"),
+    ("step --compute 1s --model vgg99", "--model vgg99 is not known"),
+    ("step --compute 1s --bucket-size 1", "--bucket-size 1 cannot be"),
+  ]) func badFlagsAreRefused(_ arguments: String, _ message: String) throws {
+    let result = try simulate(arguments)
+    #expect(result.exitCode == 64 && result.standardError.contains(message), "\(result.transcript)")
+    #expect(result.standardOutput == "")
+  }
+}
