@@ -56,4 +56,13 @@ public struct UpdateLayout: Sendable {
     self.regions = regions
     self.blocks = blocks
   }
+
+  /// The elements from a range of blocks' first to where the next block begins, and from the first or to the last element of
+  /// vectors of `total`: of ranges that make up the blocks, all elements.
+  public func elements(from range: Range<Int>, total: Int) -> Range<Int> {
+    func start(_ block: Int) -> Int {
+      block == 0 ? 0 : block < blocks.count ? blocks[block].elements.lowerBound : total
+    }
+    return start(range.lowerBound)..<(range.upperBound == blocks.count ? total : start(range.upperBound))
+  }
 }

@@ -25,6 +25,22 @@ import Testing
     ]
   }
 
+  @Test func slicesOfBlocksMakeUpTheVectors() {
+    let (count, total) = (Self.layout.blocks.count, 50_000)
+    for parts in 1...count + 2 {
+      let slices = (0..<parts).map { index in
+        Self.layout.elements(from: index * count / parts..<(index + 1) * count / parts, total: total)
+      }
+      #expect(zip(slices, slices.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
+      #expect(slices.first?.lowerBound == 0 && slices.last?.upperBound == total)
+      for (index, slice) in slices.enumerated() {
+        for block in Self.layout.blocks[index * count / parts..<(index + 1) * count / parts] {
+          #expect(slice.contains(block.elements.lowerBound) && slice.upperBound >= block.elements.upperBound)
+        }
+      }
+    }
+  }
+
   @Test func blocksCoverTheRegions() {
     let blocks = Self.layout.blocks
     #expect(blocks.count == 14)

@@ -14,23 +14,28 @@ public struct Schedule: Hashable, Sendable {
   /// Which of several equal parts of the bucket's work this schedule does.
   public let lane: Lane
 
-  /// Several schedules that share a bucket: each takes its part of every route.
+  /// Several schedules that share a bucket: each takes a part of it.
   public struct Lane: Hashable, Sendable {
-    public var index: Int
-    public var count: Int
-    public init(_ index: Int, of count: Int) { (self.index, self.count) = (index, count) }
+    private enum Cut: Hashable, Sendable {
+      case part(Int, of: Int)
+      case within(Range<Int>)
+    }
+    private let cut: Cut
+
+    /// A part of every route, so that lanes are alike in what they send.
+    public init(_ index: Int, of count: Int) { cut = .part(index, of: count) }
+
+    /// Some elements of the bucket, whatever their routes.
+    public init(within elements: Range<Int>) { cut = .within(elements) }
 
     /// All of the work.
     public static let whole = Lane(0, of: 1)
 
-    /// Cut at every 16th element, so that the ranks of a node do not write the same cache lines.
-    func part(of range: Range<Int>) -> Range<Int> { bound(index, range)..<bound(index + 1, range) }
-
-    private func bound(_ index: Int, _ range: Range<Int>) -> Int {
-      if index == 0 { return range.lowerBound }
-      if index == count { return range.upperBound }
-      let even = range.lowerBound + index * range.count / count
-      return min(max((even + 8) / 16 * 16, range.lowerBound), range.upperBound)
+    func part(of range: Range<Int>) -> Range<Int> {
+      switch cut {
+      case .part(let index, let count): return lineParts(index, of: count, in: range)
+      case .within(let elements): return range.clamped(to: elements)
+      }
     }
   }
 
@@ -60,4 +65,15 @@ public struct Schedule: Hashable, Sendable {
     }
     return builders.map { $0.program() }
   }
+}
+
+/// Part `index` of `count` of a range, cut at every 16th element, so that the ranks of a node do not write the same cache lines.
+func lineParts(_ index: Int, of count: Int, in range: Range<Int>) -> Range<Int> {
+  func bound(_ index: Int) -> Int {
+    if index == 0 { return range.lowerBound }
+    if index == count { return range.upperBound }
+    let even = range.lowerBound + index * range.count / count
+    return min(max((even + 8) / 16 * 16, range.lowerBound), range.upperBound)
+  }
+  return bound(index)..<bound(index + 1)
 }

@@ -34,11 +34,14 @@ public final class GradientReducer {
   ///   - memory: where the contributions of all of the node's shards lie, if in memory that its ranks share; its first common
   ///     vector takes the sums, and may be the result. It has `flags(buckets:)` flags.
   ///
+  ///   - slice: the elements that this rank goes on with, if all ranks share one node's memory; the ranks' slices make up the flat
+  ///     vector. Nil for equal parts of every bucket.
+  ///
   /// Sound: the caller keeps the vectors until the reducer is gone, and leaves a bucket's range alone while it is under way.
   public init(
     communicator: Communicator, placement: Placement, buckets: [Range<Int>], algorithm: AllReduceAlgorithm,
     shardsPerGroup: Int? = nil, contributions: [UnsafePointer<Float>], result: UnsafeMutablePointer<Float>,
-    memory: SharedVectors? = nil
+    memory: SharedVectors? = nil, slice: Range<Int>? = nil
   ) throws {
     precondition(placement.ranks == communicator.size, "\(placement) on \(communicator.size) ranks")
     let hosted = placement.shards(of: communicator.rank)
@@ -53,9 +56,9 @@ public final class GradientReducer {
       algorithm.strategy(elements: $0.count, shards: placement.shards, shardsPerGroup: shardsPerGroup)
     }
     let own = try communicator.duplicate()
-    let work = Work(own, placement, self.memory)
+    let work = Work(own, placement, self.memory, slice: slice)
     let programs = zip(buckets, strategies).map { bucket, strategy in
-      strategy.flatMap { work.program($0, elements: bucket.count) }
+      strategy.flatMap { work.program($0, bucket: bucket) }
     }
     let further = programs.map { ($0?.buffers ?? 1) - 1 }
     scratch = Scratch(count: zip(buckets, further).reduce(0) { $0 + $1.0.count * $1.1 })
@@ -173,40 +176,52 @@ public struct Traffic: Hashable, Sendable {
   }
 }
 
-/// What a rank does of a schedule: all that falls on it, or over shared memory its lane of all that falls on its node.
+/// What a rank does of a schedule: all that falls on it, or over shared memory its part of all that falls on its node.
 private struct Work {
   let placement: Placement
+  /// The ranks that messages go to; nil for one that sends none.
   let lane: Communicator?
-  let laneIndex: Schedule.Lane
   /// Those whose contributions it sees.
   let shards: Range<Int>
-  private let isShared: Bool
+  private let part: (_ bucket: Range<Int>) -> Schedule.Lane
+  private let areReadByAll: Bool
 
-  init(_ communicator: Communicator, _ placement: Placement, _ memory: SharedVectors?) {
-    isShared = memory != nil
-    if let memory {
-      self.placement = memory.nodePlacement
-      lane = memory.nodes.lane
-      laneIndex = Schedule.Lane(memory.node.rank, of: memory.nodes.lanes)
-      shards = memory.shards
-    } else {
+  /// - Parameter slice: the elements of the flat vector that the rank sums where no messages are sent.
+  init(_ communicator: Communicator, _ placement: Placement, _ memory: SharedVectors?, slice: Range<Int>?) {
+    areReadByAll = memory?.nodes.count == 1 && slice == nil
+    guard let memory else {
       self.placement = placement
       lane = communicator
-      laneIndex = .whole
+      part = { _ in .whole }
       shards = placement.shards(of: communicator.rank)
+      return
+    }
+    self.placement = memory.nodePlacement
+    lane = memory.nodes.lane
+    shards = memory.shards
+    let (rank, ranks) = (memory.node.rank, memory.node.size)
+    let lanes = memory.nodes.lanes
+    if memory.nodes.count > 1 {
+      part = { _ in Schedule.Lane(rank, of: lanes) }
+    } else {
+      part = { bucket in
+        // What the rank reads next is then in its own cache.
+        let own = slice?.clamped(to: bucket) ?? lineParts(rank, of: ranks, in: bucket)
+        return Schedule.Lane(within: own.lowerBound - bucket.lowerBound..<own.upperBound - bucket.lowerBound)
+      }
     }
   }
 
-  /// Whether a bucket's sums go to memory past the caches: where ranks read each other's, and no messages do.
+  /// Whether a bucket's sums go to memory past the caches: where all ranks read each other's, and no messages do.
   ///
   /// A store to the cache has to take the line away from those who read the last sum there, and below this size that takes less
   /// than the way to memory and back (docs/collectives.md).
-  func isPastCaches(elements: Int) -> Bool { isShared && placement.ranks == 1 && elements >= 4096 }
+  func isPastCaches(elements: Int) -> Bool { areReadByAll && elements >= 4096 }
 
   /// Nil for a rank beyond the lanes.
-  func program(_ strategy: Strategy, elements: Int) -> RankProgram? {
+  func program(_ strategy: Strategy, bucket: Range<Int>) -> RankProgram? {
     guard let lane else { return nil }
-    return Schedule(strategy, elements: elements, placement: placement, lane: laneIndex).program(of: lane.rank)
+    return Schedule(strategy, elements: bucket.count, placement: placement, lane: part(bucket)).program(of: lane.rank)
   }
 }
 

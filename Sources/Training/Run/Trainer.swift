@@ -93,16 +93,19 @@ public final class Trainer {
         name: entry.parameter.name, elements: entry.range, decays: isWeight || recipe.decaysAll, adapts: isWeight)
     }
     optimizer = Optimizer(UpdateLayout(regions), try classifying { try recipe.transformations() })
+    let updateLayout = optimizer.layout
     let buckets = packBuckets(parameterSizes: layout.extents, capacity: recipe.bucketBytes).map(\.elements)
     vectors = try RunVectors(
       world, resources.placement, layout, optimizer, recipe.allReduce, buckets: buckets.count, sharing)
     state = vectors.state
     update = LocalUpdate(optimizer, slice: vectors.slice)
+    let slice = vectors.slice.map { updateLayout.elements(from: $0.blocks, total: layout.count) }
     reducer = try GradientReducer(
       communicator: world, placement: resources.placement, buckets: buckets, algorithm: recipe.allReduce,
       shardsPerGroup: recipe.shardsPerGroup,
       contributions: vectors.shardGradients.map { UnsafePointer($0.pointer) }, result: vectors.gradient.pointer,
-      memory: vectors.memory)
+      memory: vectors.memory,
+      slice: slice)
     let overlaps = try sharing.overlap == .on || (sharing.overlap == .auto && world.nodeCount() > 1)
     let isPossible = world.size > 1 && recipe.allReduce.isReproducible
     overlap = overlaps && isPossible ? OverlappedSum(reducer, executor) : nil
