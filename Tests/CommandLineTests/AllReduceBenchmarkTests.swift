@@ -44,6 +44,24 @@ import Training
     #expect(rows.compactMap { $0["shards"] } == Array(repeating: "5", count: 6))
   }
 
+  /// The picture has a line for each contender and one for the copy, with a point for each size.
+  @Test func thePictureShowsTheFile() throws {
+    let directory = try TemporaryDirectory()
+    let job = try Launch.ranks(2).run(
+      ["bench", "all-reduce", "--seconds", "0.05", "--svg", "times.svg", "--sizes", "64,4KiB"], in: directory.url,
+      timeLimit: 60)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    let svg = try String(contentsOf: directory.url.appendingPathComponent("times.svg"), encoding: .utf8)
+    for name in [
+      "ring, messages", "ring, shared-memory", "halving-doubling, messages", "halving-doubling, shared-memory",
+      "recursive-doubling, messages", "native, mpi", "copy",
+    ] {
+      #expect(svg.contains(">\(name)</text>"), "\(name)")
+    }
+    #expect(svg.matches(of: #/<polyline /#).count == 7 && svg.matches(of: #/<circle /#).count == 14)
+    #expect(svg.contains(">Sum over 2 ranks</text>"))
+  }
+
   private func rows(_ ranks: Int, _ arguments: [String]) throws -> [[String: String]] {
     let directory = try TemporaryDirectory()
     let job = try Launch.ranks(ranks).run(

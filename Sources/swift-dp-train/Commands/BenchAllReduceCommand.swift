@@ -21,6 +21,7 @@ struct BenchAllReduceCommand: JobCommand {
   @Option(help: "The largest buffer, where --sizes does not say.") var largest = "256MiB"
   @Option(help: "About how many seconds to measure a size.") var seconds = 3.0
   @Option(help: "Write all figures to this file.") var csv: String?
+  @Option(help: "Draw the median time over bytes into this file.") var svg: String?
 
   func run(_ world: Communicator) throws -> Int32 {
     let benchmark = try world.agree { try makeBenchmark() }
@@ -44,6 +45,7 @@ struct BenchAllReduceCommand: JobCommand {
     try world.agree {
       guard world.rank == 0 else { return }
       if let csv { try write(Self.text(rows), to: csv) }
+      if let svg { try write(Self.plot(rows).svg, to: svg) }
       let shards = rows.first.map { count($0.shards, "shard") } ?? "no shard"
       show(["\(shards) on \(count(world.size, "rank"))", ""] + table.lines + (notes.isEmpty ? [] : [""]) + notes)
     }
@@ -71,6 +73,25 @@ struct BenchAllReduceCommand: JobCommand {
       throw invalid("\(flag) \(text)", "give a multiple of 4 bytes as 64MiB, 512KiB or 65536")
     }
     return bytes.value
+  }
+
+  /// A line for each algorithm and transport, and one for the copy.
+  static func plot(_ rows: [AllReduceBenchmark.Row]) -> LinePlot {
+    var series: [LinePlot.Series] = []
+    func add(_ name: String, _ row: AllReduceBenchmark.Row, microseconds: Double) {
+      let point = (x: Double(row.bytes), y: microseconds / 1e6)
+      if let index = series.firstIndex(where: { $0.name == name }) {
+        if series[index].points.last?.x != point.x { series[index].points.append(point) }
+      } else {
+        series.append(LinePlot.Series(name, [point]))
+      }
+    }
+    for row in rows {
+      add("\(row.algorithm), \(row.transport)", row, microseconds: row.medianMicroseconds)
+      add("copy", row, microseconds: Double(row.bytes) / row.copyBandwidth / 1e3)
+    }
+    let ranks = rows.first.map { count($0.ranks, "rank") } ?? "no rank"
+    return LinePlot("Sum over \(ranks)", x: .init("bytes"), y: .init("time", label: durationText), series: series)
   }
 
   static func text(_ rows: [AllReduceBenchmark.Row]) -> String {
