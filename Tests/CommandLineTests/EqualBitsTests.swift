@@ -86,22 +86,23 @@ import Testing
     let arguments =
       synthetic("1x28x28", train: 40, test: 20) + settings.split(separator: " ").map(String.init) + ["--shards", "3"]
     let reference = try record(arguments, .alone)
-    for sharing in [
+    let sharings = [
       "--transport messages", "--transport shared-memory", "--transport shared-memory --update replicated",
       "--transport messages --overlap on", "--transport shared-memory --overlap on",
-    ] {
-      for ranks in [2, 3] {
-        let other = try record(arguments + sharing.split(separator: " ").map(String.init), .ranks(ranks))
-        let difference = other.difference(from: reference)
-        #expect(difference == nil, "\(sharing), \(ranks) ranks: \(difference ?? "")")
-      }
+    ]
+    for (index, sharing) in sharings.enumerated() {
+      let ranks = 2 + (index + settings.count) % 2
+      let other = try record(arguments + sharing.split(separator: " ").map(String.init), .ranks(ranks))
+      let difference = other.difference(from: reference)
+      #expect(difference == nil, "\(sharing), \(ranks) ranks: \(difference ?? "")")
     }
   }
 
-  /// Each strategy, with buckets of three sizes, has bits of its own that no number of ranks changes.
+  /// Each strategy, the basic ones with buckets of three sizes, has bits of its own that no number of ranks changes.
   @Test(arguments: AllReduceAlgorithm.allCases.filter(\.isReproducible))
   func everyStrategyKeepsTheBits(_ algorithm: AllReduceAlgorithm) throws {
-    for bucketSize in ["1KiB", "24KiB", "4MiB"] {
+    let isBasic = [.ring, .halvingDoubling, .auto].contains(algorithm)
+    for bucketSize in isBasic ? ["1KiB", "24KiB", "4MiB"] : ["24KiB"] {
       let arguments =
         synthetic("1x12x12", train: 40, test: 20) + [
           "--model", "lenet5", "--shards", "5", "--batch-size", "20", "--steps", "3", "--clip-norm", "0.5",
