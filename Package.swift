@@ -38,7 +38,7 @@ let package = Package(
     .target(name: "Datasets", dependencies: ["Determinism", "CZlib", "CKernels"]),
     .target(name: "Networks", dependencies: ["Determinism"]),
     .target(name: "Engine", dependencies: ["Networks", "Determinism", "COneDNN", "CKernels"]),
-    .target(name: "Optimizers", dependencies: ["CKernels"]),
+    .target(name: "Optimizers", dependencies: ["CKernels", "Determinism"]),
     .target(name: "Models", dependencies: ["Networks"]),
     .target(
       name: "Training",

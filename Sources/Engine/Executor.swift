@@ -67,7 +67,7 @@ public final class Executor {
   var choices: [String: Set<Plan.Place>] { workers[0].choices }
   private let pool: WorkerPool
   private let workers: [Worker]
-  private var parts: [Range<Int>] = []
+  private var parts: FreeParts?
 
   public init(_ configuration: Configuration) throws {
     precondition(!configuration.trainingBatchSizes.isEmpty && configuration.trainingBatchSizes.allSatisfy { $0 > 0 })
@@ -92,20 +92,21 @@ public final class Executor {
 
   /// What goes on beside a computation of gradients, on the thread that asked for it.
   public struct Companion {
-    /// Called when the gradients of all shards are final in a part of `announce(parts:)`; in the order of parts.
-    public var isFinal: (_ part: Int) throws -> Void
-    /// Called from time to time while something that `isFinal` started is under way; says whether it still is.
+    /// Called when the computation is done with a part of `announce(parts:)`, in the order of parts: the gradients of all
+    /// shards are final there, and parameters are read no more.
+    public var isFree: (_ part: Int) throws -> Void
+    /// Called from time to time while something that `isFree` started is under way; says whether it still is.
     public var advance: () throws -> Bool
 
-    public init(isFinal: @escaping (_ part: Int) throws -> Void, advance: @escaping () throws -> Bool) {
-      (self.isFinal, self.advance) = (isFinal, advance)
+    public init(isFree: @escaping (_ part: Int) throws -> Void, advance: @escaping () throws -> Bool) {
+      (self.isFree, self.advance) = (isFree, advance)
     }
   }
 
-  /// Says which parts of the flat vectors a companion wants to hear of; each is final no earlier than those before it. They
+  /// Says which parts of the flat vectors a companion wants to hear of; each is free no earlier than those before it. They
   /// cover the vectors.
   public func announce(parts: [Range<Int>]) {
-    self.parts = parts
+    self.parts = FreeParts(parts.count, wake: pool.wake)
     for worker in workers { worker.announce(parts: parts, parameterLayout) }
   }
 
@@ -118,14 +119,15 @@ public final class Executor {
     let count = parameterLayout.count
     let results = Shared(UnsafeMutablePointer<LossSums>.allocate(capacity: max(shards.count, 1)))
     defer { results.pointer.deallocate() }
-    let final = companion.map { _ in FinalParts(parts.count, shards: shards.count, wake: pool.wake) }
-    let isFinal = final.map { final in { @Sendable (part: Int) in final.add(part) } }
+    let parts = companion == nil ? nil : parts
+    parts?.reset(shards: shards.count)
+    let isFree = parts.map { parts in { @Sendable (part: Int) in parts.add(part) } }
     var begun = 0
     var isUnderWay = false
     let attend = companion.map { companion in
       { () throws -> DispatchTimeInterval in
-        while begun < (final?.count ?? 0) {
-          try companion.isFinal(begun)
+        while begun < (parts?.free ?? 0) {
+          try companion.isFree(begun)
           begun += 1
           isUnderWay = true
         }
@@ -138,12 +140,12 @@ public final class Executor {
       jobs: shards.count,
       { [workers] worker, shard in
         let sums = try workers[worker].computeGradients(
-          parameters.pointer, shards[shard], count: count, isFinal: isFinal)
+          parameters.pointer, shards[shard], count: count, isFree: isFree)
         (results.pointer + shard).initialize(to: sums)
       }, attending: attend)
     if let companion {
-      while begun < parts.count {
-        try companion.isFinal(begun)
+      while begun < (parts?.count ?? 0) {
+        try companion.isFree(begun)
         begun += 1
       }
     }
@@ -176,35 +178,41 @@ public final class Executor {
   public func profile() -> [(operation: String, layer: String, milliseconds: Double)] { workers[0].profile() }
 }
 
-/// How many parts of the gradients are final for all shards, from the first on.
-private final class FinalParts: @unchecked Sendable {  // Everything mutable is guarded by `lock`.
+/// How many parts of the flat vectors all shards are done with, from the first on.
+private final class FreeParts: @unchecked Sendable {  // Everything mutable is guarded by `lock`.
+  let count: Int
   private let lock = NSLock()
-  /// Of each part, the shards that it is not final for.
+  /// Of each part, the shards that are not done with it.
   private var missing: [Int]
-  private var final = 0
+  private var first = 0
   private let wake: () -> Void
 
-  init(_ parts: Int, shards: Int, wake: @escaping () -> Void) {
-    missing = [Int](repeating: shards, count: parts)
+  init(_ count: Int, wake: @escaping () -> Void) {
+    self.count = count
     self.wake = wake
+    missing = [Int](repeating: 0, count: count)
   }
 
-  /// A part is final for one more shard.
+  /// Begins a computation.
+  func reset(shards: Int) {
+    lock.withLock {
+      for part in missing.indices { missing[part] = shards }
+      first = 0
+    }
+  }
+
+  /// One more shard is done with a part.
   func add(_ part: Int) {
-    lock.lock()
-    missing[part] -= 1
-    let before = final
-    while final < missing.count, missing[final] == 0 { final += 1 }
-    let isMore = final > before
-    lock.unlock()
+    let isMore = lock.withLock {
+      missing[part] -= 1
+      let before = first
+      while first < count, missing[first] == 0 { first += 1 }
+      return first > before
+    }
     if isMore { wake() }
   }
 
-  var count: Int {
-    lock.lock()
-    defer { lock.unlock() }
-    return final
-  }
+  var free: Int { lock.withLock { first } }
 }
 
 /// A pointer that crosses to the workers, which finish with it before the call that lent it returns.

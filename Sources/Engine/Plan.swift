@@ -58,8 +58,8 @@ package struct Plan {
   package internal(set) var arenaBytes = 0
   /// Values that outlive the run, where the caller asked for them.
   package internal(set) var kept: [Graph.ValueID: (location: Location, layout: Layout)] = [:]
-  /// For each parameter of the graph, the step after which its gradient is final.
-  var finishedAfter: [Int: Int] = [:]
+  /// For each parameter of the graph, the step after which its gradient is final and its value is read no more.
+  var freeAfter: [Int: Int] = [:]
   /// One line an instruction: operation, layer, implementation, layouts. Its digest names the plan.
   package var text: [String] = []
 }

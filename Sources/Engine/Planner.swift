@@ -110,7 +110,7 @@ package struct Planner {
       } catch let error as EngineError {
         throw EngineError("layer \(node.name), \(node.operation.kind): \(error.description)")
       }
-      for parameter in node.finishes { plan.finishedAfter[parameter] = plan.steps.count - 1 }
+      for parameter in node.parameters + node.finishes { plan.freeAfter[parameter] = plan.steps.count - 1 }
     }
     let packing = ArenaPacking(storages)
     plan.offsets = packing.offsets

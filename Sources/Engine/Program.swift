@@ -31,8 +31,8 @@ package final class Program {
     package var statisticsWeight: Double = 0
     var epoch: UInt32 = 0
     var step: UInt32 = 0
-    /// Told of each part of `announce(parts:)` when its gradients are final.
-    var isFinal: ((Int) -> Void)?
+    /// Told of each part of `announce(parts:)` when its gradients are final and its parameters are read no more.
+    package var isFree: ((Int) -> Void)?
 
     package init(
       parameters: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>?, externals: [UnsafePointer<Float>],
@@ -50,8 +50,8 @@ package final class Program {
   private var gradientBindings: [(Kernel, odn_argument, Int)] = []
   private var externalBindings: [(Kernel, odn_argument, Int)] = []
   private var bound: Inputs?
-  /// Parts of the flat vectors whose gradients are final after a step, in the order of steps and of parts.
-  private var finalParts: [(step: Int, part: Int)] = []
+  /// Parts of the flat vectors that are free after a step, in the order of steps and of parts.
+  private var freeParts: [(step: Int, part: Int)] = []
   /// Nanoseconds of each step, added up over runs; nil unless asked for.
   var profile: [UInt64]?
 
@@ -82,13 +82,13 @@ package final class Program {
 
   var steps: [Plan.Step] { plan.steps }
 
-  /// From now on a run says when the gradients of each part are final.
+  /// From now on a run says when each part is free.
   ///
-  /// - Parameter parts: ranges of the flat vectors; each is final no earlier than those before it.
-  func announce(parts: [Range<Int>], _ layout: ParameterLayout) {
+  /// - Parameter parts: ranges of the flat vectors; each is free no earlier than those before it.
+  package func announce(parts: [Range<Int>], _ layout: ParameterLayout) {
     var step = 0
-    finalParts = parts.enumerated().map { index, part in
-      for (parameter, last) in plan.finishedAfter where layout[parameter: parameter].range.overlaps(part) {
+    freeParts = parts.enumerated().map { index, part in
+      for (parameter, last) in plan.freeAfter where layout[parameter: parameter].range.overlaps(part) {
         step = max(step, last)
       }
       return (step, index)
@@ -107,9 +107,9 @@ package final class Program {
         try run(step.instruction, inputs, &sums)
         profile?[index] += DispatchTime.now().uptimeNanoseconds - start
       }
-      guard let isFinal = inputs.isFinal else { continue }
-      while nextPart < finalParts.count, finalParts[nextPart].step == index {
-        isFinal(finalParts[nextPart].part)
+      guard let isFree = inputs.isFree else { continue }
+      while nextPart < freeParts.count, freeParts[nextPart].step == index {
+        isFree(freeParts[nextPart].part)
         nextPart += 1
       }
     }

@@ -70,20 +70,20 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
     }
   }
 
-  /// From now on `computeGradients` says when parts of the gradients are final.
+  /// From now on `computeGradients` says when parts of the flat vectors are free.
   func announce(parts: [Range<Int>], _ layout: ParameterLayout) {
     self.parts = parts
     for program in training.values { program.announce(parts: parts, layout) }
   }
 
-  /// - Parameter isFinal: told of each part of `announce` in turn.
+  /// - Parameter isFree: told of each part of `announce` in turn.
   func computeGradients(
-    _ parameters: UnsafePointer<Float>, _ work: Executor.ShardWork, count: Int, isFinal: ((Int) -> Void)?
+    _ parameters: UnsafePointer<Float>, _ work: Executor.ShardWork, count: Int, isFree: ((Int) -> Void)?
   ) throws -> LossSums {
     if work.batches.isEmpty {
       // A shard without samples contributes +0 everywhere.
       memset(work.gradients, 0, count * MemoryLayout<Float>.stride)
-      if let isFinal { parts.indices.forEach(isFinal) }
+      if let isFree { parts.indices.forEach(isFree) }
       return LossSums()
     }
     var sums = LossSums()
@@ -101,20 +101,20 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
       inputs.statisticsWeight = Double(batch) / Double(work.globalBatch)
       inputs.epoch = UInt32(work.epoch)
       inputs.step = UInt32(work.step)
-      if let isFinal, index == work.batches.count - 1 {
-        inputs.isFinal =
+      if let isFree, index == work.batches.count - 1 {
+        inputs.isFree =
           isFirst
-          ? isFinal
+          ? isFree
           : { [parts] part in
             if let gradients {
               let range = parts[part]
               ck_accumulate(work.gradients + range.lowerBound, gradients + range.lowerBound, range.count)
             }
-            isFinal(part)
+            isFree(part)
           }
       }
       let part = try program.run(inputs)
-      if let gradients, !isFirst, inputs.isFinal == nil { ck_accumulate(work.gradients, gradients, count) }
+      if let gradients, !isFirst, inputs.isFree == nil { ck_accumulate(work.gradients, gradients, count) }
       sums.loss += part.loss
       sums.correct += part.correct
       done += batch

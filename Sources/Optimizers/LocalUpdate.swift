@@ -1,64 +1,81 @@
 /// Whole updates on one thread, with all the memory that they need: the loop of `Optimizer`'s documentation. Nothing is
 /// allocated after `init`.
 ///
-/// By itself it takes all blocks. Several threads or processes that share the vectors each take a slice of them.
+/// By itself it takes all blocks. Several threads or processes that share the vectors each take a part of them.
 public struct LocalUpdate: ~Copyable {
-  /// One part of an update, made at the same time as the others over the same vectors.
-  public struct Slice {
-    /// The blocks that this part updates. The parts' blocks make up the layout's.
-    public var blocks: Range<Int>
-    /// What all parts see: `optimizer.sumCount` numbers.
+  /// How those who update parts of the same vectors at the same time know of each other.
+  public struct Sharing {
+    /// What all of them see: `optimizer.sumCount` numbers.
     public var sums: UnsafeMutablePointer<Double>
-    /// Waits for all parts; what any of them stored before is seen by all after.
+    /// Waits for all of them; what any stored before is seen by all after.
     public var wait: () -> Void
 
-    public init(blocks: Range<Int>, sums: UnsafeMutablePointer<Double>, wait: @escaping () -> Void) {
-      (self.blocks, self.sums, self.wait) = (blocks, sums, wait)
+    public init(sums: UnsafeMutablePointer<Double>, wait: @escaping () -> Void) {
+      (self.sums, self.wait) = (sums, wait)
     }
   }
 
   public let optimizer: Optimizer
-  private let slice: Slice?
+  private let stages: [Range<Int>]
+  private let sharing: Sharing?
+  /// Stages of the step at hand that are updated.
+  private var begun = 0
   private var sums: [Double]
   private var norms: UpdateNorms
   private var workspace = UpdateWorkspace()
 
-  public init(_ optimizer: Optimizer, slice: Slice? = nil) {
+  /// - Parameter stages: the blocks to update, in the order in which their gradients come; those of all who share the vectors
+  ///   make up the layout's. Nil for all blocks at once.
+  public init(_ optimizer: Optimizer, stages: [Range<Int>]? = nil, sharing: Sharing? = nil) {
     self.optimizer = optimizer
-    self.slice = slice
-    sums = Array(repeating: 0, count: slice == nil ? optimizer.sumCount : 0)
+    self.stages = stages ?? [0..<optimizer.layout.blocks.count]
+    self.sharing = sharing
+    sums = Array(repeating: 0, count: sharing == nil ? optimizer.sumCount : 0)
     norms = UpdateNorms(optimizer.layout)
   }
 
+  /// Updates the first stages of a step, whose gradients are there, as far as the chain allows: all of them if it reaches no
+  /// further than the element, else none. `step` does the rest.
+  public mutating func begin(stages count: Int, _ vectors: UpdateVectors, at step: UpdateStep) {
+    guard optimizer.reach == .element, let pass = optimizer.passes.first else { return }
+    while begun < count {
+      optimizer.run(pass, blocks: stages[begun], vectors, at: step, norms: nil, &workspace)
+      begun += 1
+    }
+  }
+
   /// Takes one step and returns the norm of the gradient over the whole model, if `measuringNorm` asks for it or the
-  /// chain needs it to begin with; else nil. Of a slice, all parts are done with the vectors when it returns.
+  /// chain needs it to begin with; else nil. Whoever shares the vectors is done with them when it returns.
   @discardableResult
   public mutating func step(_ vectors: UpdateVectors, at step: UpdateStep, measuringNorm: Bool = false) -> Double? {
-    let blocks = slice?.blocks ?? 0..<optimizer.layout.blocks.count
     var gradientNorm: Double?
     for (index, pass) in optimizer.passes.enumerated() {
       if pass.reach > .element || (index == 0 && measuringNorm) {
-        // All parts have read the sums of the pass before.
-        if index > 0 { slice?.wait() }
-        measure(pass, blocks, vectors)
+        // All have read the sums of the pass before.
+        if index > 0 { sharing?.wait() }
+        measure(pass, vectors)
         if index == 0 { gradientNorm = norms.model }
       }
-      optimizer.run(pass, blocks: blocks, vectors, at: step, norms: norms, &workspace)
+      // Some are updated already only where there is one pass.
+      for blocks in stages[begun...] {
+        optimizer.run(pass, blocks: blocks, vectors, at: step, norms: norms, &workspace)
+      }
     }
-    slice?.wait()
+    begun = 0
+    sharing?.wait()
     return gradientNorm
   }
 
-  private mutating func measure(_ pass: Optimizer.Pass, _ blocks: Range<Int>, _ vectors: UpdateVectors) {
-    if let slice {
-      optimizer.measure(pass, blocks: blocks, vectors, into: slice.sums)
-      slice.wait()
-      return optimizer.combine(slice.sums, for: pass, into: &norms)
+  private mutating func measure(_ pass: Optimizer.Pass, _ vectors: UpdateVectors) {
+    if let sharing {
+      for blocks in stages { optimizer.measure(pass, blocks: blocks, vectors, into: sharing.sums) }
+      sharing.wait()
+      return optimizer.combine(sharing.sums, for: pass, into: &norms)
     }
     sums.withUnsafeMutableBufferPointer { buffer in
       // Nothing to measure in a model without parameters.
       guard let sums = buffer.baseAddress else { return }
-      optimizer.measure(pass, blocks: blocks, vectors, into: sums)
+      for blocks in stages { optimizer.measure(pass, blocks: blocks, vectors, into: sums) }
       optimizer.combine(sums, for: pass, into: &norms)
     }
   }

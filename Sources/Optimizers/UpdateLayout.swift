@@ -1,3 +1,5 @@
+import Determinism
+
 /// The place of one parameter in the flat vectors of parameters, gradients and slots.
 public struct ParameterRegion: Sendable, Hashable {
   public let name: String
@@ -57,12 +59,23 @@ public struct UpdateLayout: Sendable {
     self.blocks = blocks
   }
 
-  /// The elements from a range of blocks' first to where the next block begins, and from the first or to the last element of
-  /// vectors of `total`: of ranges that make up the blocks, all elements.
-  public func elements(from range: Range<Int>, total: Int) -> Range<Int> {
+  /// What one of those who share an update takes of a range of elements.
+  public struct Part: Sendable, Hashable {
+    public let blocks: Range<Int>
+    /// From its first block to the next part's; the first part begins and the last ends with the range.
+    public let elements: Range<Int>
+  }
+
+  /// One of `count` parts of a range that holds whole blocks and whatever lies between them.
+  public func part(_ index: Int, of count: Int, in range: Range<Int>) -> Part {
+    func number(of element: Int) -> Int { blocks.firstIndex { $0.elements.lowerBound >= element } ?? blocks.count }
+    let (first, end) = (number(of: range.lowerBound), number(of: range.upperBound))
+    let own = Determinism.part(index, of: count, in: end - first)
     func start(_ block: Int) -> Int {
-      block == 0 ? 0 : block < blocks.count ? blocks[block].elements.lowerBound : total
+      block == 0 ? range.lowerBound : block < end - first ? blocks[first + block].elements.lowerBound : range.upperBound
     }
-    return start(range.lowerBound)..<(range.upperBound == blocks.count ? total : start(range.upperBound))
+    return Part(
+      blocks: first + own.lowerBound..<first + own.upperBound,
+      elements: start(own.lowerBound)..<(index == count - 1 ? range.upperBound : start(own.upperBound)))
   }
 }

@@ -25,19 +25,47 @@ import Testing
     ]
   }
 
-  @Test func slicesOfBlocksMakeUpTheVectors() {
-    let (count, total) = (Self.layout.blocks.count, 50_000)
-    for parts in 1...count + 2 {
-      let slices = (0..<parts).map { index in
-        Self.layout.elements(from: index * count / parts..<(index + 1) * count / parts, total: total)
+  /// Ranges as buckets are: whole parameters and what lies between them, one of a padding alone.
+  static let buckets = [0..<12_300, 12_300..<12_304, 12_304..<21_000, 21_000..<50_000]
+
+  @Test func partsMakeUpTheBucketsAndTheBlocks() {
+    for count in 1...16 {
+      let parts = Self.buckets.map { bucket in (0..<count).map { Self.layout.part($0, of: count, in: bucket) } }
+      #expect(parts.joined().flatMap(\.blocks) == Array(Self.layout.blocks.indices))
+      #expect(zip(Self.buckets, parts).allSatisfy { Array($0) == $1.flatMap(\.elements) })
+      for part in parts.joined() {
+        let elements = Self.layout.blocks[part.blocks].flatMap(\.elements)
+        #expect(Set(elements).isSubset(of: part.elements))
+        // Blocks are shared evenly.
+        let most = parts.map { $0.map(\.blocks.count).max() ?? 0 }
+        #expect(zip(parts, most).allSatisfy { parts, most in parts.allSatisfy { most - $0.blocks.count <= 1 } })
       }
-      #expect(zip(slices, slices.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
-      #expect(slices.first?.lowerBound == 0 && slices.last?.upperBound == total)
-      for (index, slice) in slices.enumerated() {
-        for block in Self.layout.blocks[index * count / parts..<(index + 1) * count / parts] {
-          #expect(slice.contains(block.elements.lowerBound) && slice.upperBound >= block.elements.upperBound)
+    }
+  }
+
+  /// Gradients that come bucket by bucket: whatever is updated early, bits and norm are those of an update at once.
+  @Test func stagesThatBeginEarlyGiveTheBitsOfTheWhole() throws {
+    let stages = Self.buckets.map { Self.layout.part(0, of: 1, in: $0).blocks }
+    for (number, chain) in try Self.chains().enumerated() {
+      let whole = FlatModel(Self.layout, chain)
+      for early in 0...stages.count {
+        let model = FlatModel(Self.layout, chain, stages: stages)
+        let reference = FlatModel(Self.layout, chain)
+        for step in 0..<3 {
+          let rates = UpdateStep(number: step, learningRate: 0.1 / Double(step + 1), previousLearningRate: 0.1)
+          let gradient = randomValues(Self.layout.count, "gradient", step: step)
+          (model.gradient, reference.gradient) = (gradient, gradient)
+          let norm = reference.step(rates, measuringNorm: step == 1)
+          #expect(model.step(rates, measuringNorm: step == 1, early: early) == norm)
         }
+        #expect(bits(model.parameters) == bits(reference.parameters), "chain \(number), \(early) stages")
+        #expect(bits(model.slots) == bits(reference.slots), "chain \(number), \(early) stages")
       }
+      // Early is early: an element-wise chain has changed the first stage's parameters, another nothing.
+      whole.gradient = randomValues(Self.layout.count, "gradient", step: 0)
+      let before = whole.parameters
+      whole.begin(UpdateStep(number: 0, learningRate: 0.1))
+      #expect((whole.parameters != before) == (whole.optimizer.reach == .element), "chain \(number)")
     }
   }
 

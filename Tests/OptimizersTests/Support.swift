@@ -12,19 +12,27 @@ final class FlatModel {
   private var workspace = UpdateWorkspace()
 
   /// Vectors of `layout.count` elements: parameters as given or random, and a gradient of zeros.
-  init(_ layout: UpdateLayout, _ chain: [GradientTransformation], parameters: [Float]? = nil) {
+  init(
+    _ layout: UpdateLayout, _ chain: [GradientTransformation], parameters: [Float]? = nil, stages: [Range<Int>]? = nil
+  ) {
     optimizer = Optimizer(layout, chain)
-    local = LocalUpdate(optimizer)
+    local = LocalUpdate(optimizer, stages: stages)
     self.parameters = parameters ?? randomValues(layout.count, "parameters", step: 0)
     gradient = Array(repeating: 0, count: layout.count)
     slots = optimizer.slots.map { _ in Array(repeating: 0, count: layout.count) }
   }
 
-  /// One step over everything.
+  /// One step over everything, of which as many stages as given begin early, one after another.
   @discardableResult
-  func step(_ step: UpdateStep, measuringNorm: Bool = false) -> Double? {
-    withVectors { local.step($0, at: step, measuringNorm: measuringNorm) }
+  func step(_ step: UpdateStep, measuringNorm: Bool = false, early: Int = 0) -> Double? {
+    withVectors { vectors in
+      for stages in 0..<early { local.begin(stages: stages + 1, vectors, at: step) }
+      return local.step(vectors, at: step, measuringNorm: measuringNorm)
+    }
   }
+
+  /// The first stage of a step.
+  func begin(_ step: UpdateStep) { withVectors { local.begin(stages: 1, $0, at: step) } }
 
   /// One step in slices of blocks, the last slice first.
   func step(_ step: UpdateStep, slices: [Range<Int>]) {

@@ -97,7 +97,8 @@ public func run(
   func texts() -> [String] {
     files.map { String(decoding: FileManager.default.contents(atPath: $0) ?? Data(), as: UTF8.self) }
   }
-  func ended() -> Bool { waitpid(process, &status, WNOHANG) != 0 }
+  var usage = rusage()
+  func ended() -> Bool { wait4(process, &status, WNOHANG, &usage) != 0 }
   func waited(until seconds: Double) -> Bool {
     while !ended() {
       if let due = intervention, texts().contains(where: { $0.contains(due.text) }) {
@@ -114,10 +115,11 @@ public func run(
     kill(-process, SIGTERM)
     if !waited(until: timeLimit + 2) {
       kill(-process, SIGKILL)
-      waitpid(process, &status, 0)
+      wait4(process, &status, 0, &usage)
     }
   }
   let duration = start.duration(to: .now)
+  recordTime(duration, usage, arguments)
 
   let signal = status & 0x7f
   if let failure { throw failure }
@@ -126,4 +128,18 @@ public func run(
     exitCode: signal == 0 ? (status >> 8) & 0xff : 128 + signal, standardOutput: written[0], standardError: written[1],
     timedOut: timedOut, seconds: Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18,
     command: arguments.joined(separator: " "))
+}
+
+/// Adds a line to the file that SWIFT_DP_TRAIN_TEST_TIMES names: seconds, processor seconds with those of children, and the
+/// command. What makes the suite slow is found there.
+private func recordTime(_ duration: Duration, _ usage: rusage, _ arguments: [String]) {
+  guard let path = ProcessInfo.processInfo.environment["SWIFT_DP_TRAIN_TEST_TIMES"] else { return }
+  func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+  let line = String(
+    format: "%.2f %.2f ", duration / .seconds(1), seconds(usage.ru_utime) + seconds(usage.ru_stime))
+  let file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
+  guard file >= 0 else { return }
+  defer { close(file) }
+  let text = line + arguments.joined(separator: " ") + "\n"
+  _ = text.withCString { write(file, $0, strlen($0)) }
 }

@@ -33,15 +33,14 @@ public final class GradientReducer {
   ///   - result: a flat vector that overlaps none of them; where there is one shard in all, it may be the contribution.
   ///   - memory: where the contributions of all of the node's shards lie, if in memory that its ranks share; its first common
   ///     vector takes the sums, and may be the result. It has `flags(buckets:)` flags.
-  ///
-  ///   - slice: the elements that this rank goes on with, if all ranks share one node's memory; the ranks' slices make up the flat
-  ///     vector. Nil for equal parts of every bucket.
+  ///   - slices: of each bucket, the elements of the flat vector that this rank goes on with, if all ranks share one node's
+  ///     memory; the ranks' slices make up the bucket. Nil for equal parts.
   ///
   /// Sound: the caller keeps the vectors until the reducer is gone, and leaves a bucket's range alone while it is under way.
   public init(
     communicator: Communicator, placement: Placement, buckets: [Range<Int>], algorithm: AllReduceAlgorithm,
     shardsPerGroup: Int? = nil, contributions: [UnsafePointer<Float>], result: UnsafeMutablePointer<Float>,
-    memory: SharedVectors? = nil, slice: Range<Int>? = nil
+    memory: SharedVectors? = nil, slices: [Range<Int>]? = nil
   ) throws {
     precondition(placement.ranks == communicator.size, "\(placement) on \(communicator.size) ranks")
     let hosted = placement.shards(of: communicator.rank)
@@ -56,9 +55,9 @@ public final class GradientReducer {
       algorithm.strategy(elements: $0.count, shards: placement.shards, shardsPerGroup: shardsPerGroup)
     }
     let own = try communicator.duplicate()
-    let work = Work(own, placement, self.memory, slice: slice)
-    let programs = zip(buckets, strategies).map { bucket, strategy in
-      strategy.flatMap { work.program($0, bucket: bucket) }
+    let work = Work(own, placement, self.memory, slices: slices)
+    let programs = zip(buckets, strategies).enumerated().map { index, bucket in
+      bucket.1.flatMap { work.program($0, bucket: bucket.0, index) }
     }
     let further = programs.map { ($0?.buffers ?? 1) - 1 }
     scratch = Scratch(count: zip(buckets, further).reduce(0) { $0 + $1.0.count * $1.1 })
@@ -136,11 +135,21 @@ public final class GradientReducer {
     return finished < begun
   }
 
+  /// Buckets that are finished, from the first on.
+  public var finishedBuckets: Int { finished }
+
   /// Returns when all buckets are finished, those that have not begun too. Collective.
-  public func finish() throws {
-    for bucket in finished..<buckets.count where !isFinished[bucket] {
-      if bucket == begun { try beginNext() }
-      try finish(bucket: bucket)
+  ///
+  /// - Parameter use: called after each of them with the number of buckets that are finished by then, from the first on; the
+  ///   next is under way meanwhile.
+  public func finish(_ use: (_ finished: Int) throws -> Void = { _ in }) throws {
+    for bucket in finished..<buckets.count {
+      if !isFinished[bucket] {
+        if bucket == begun { try beginNext() }
+        try finish(bucket: bucket)
+      }
+      if bucket + 1 == begun, begun < buckets.count { try beginNext() }
+      try use(bucket + 1)
     }
     (begun, finished) = (0, 0)
     for bucket in isFinished.indices { isFinished[bucket] = false }
@@ -183,16 +192,16 @@ private struct Work {
   let lane: Communicator?
   /// Those whose contributions it sees.
   let shards: Range<Int>
-  private let part: (_ bucket: Range<Int>) -> Schedule.Lane
+  private let part: (_ bucket: Range<Int>, _ index: Int) -> Schedule.Lane
   private let areReadByAll: Bool
 
-  /// - Parameter slice: the elements of the flat vector that the rank sums where no messages are sent.
-  init(_ communicator: Communicator, _ placement: Placement, _ memory: SharedVectors?, slice: Range<Int>?) {
-    areReadByAll = memory?.nodes.count == 1 && slice == nil
+  /// - Parameter slices: of each bucket, the elements of the flat vector that the rank sums where no messages are sent.
+  init(_ communicator: Communicator, _ placement: Placement, _ memory: SharedVectors?, slices: [Range<Int>]?) {
+    areReadByAll = memory?.nodes.count == 1 && slices == nil
     guard let memory else {
       self.placement = placement
       lane = communicator
-      part = { _ in .whole }
+      part = { _, _ in .whole }
       shards = placement.shards(of: communicator.rank)
       return
     }
@@ -202,11 +211,11 @@ private struct Work {
     let (rank, ranks) = (memory.node.rank, memory.node.size)
     let lanes = memory.nodes.lanes
     if memory.nodes.count > 1 {
-      part = { _ in Schedule.Lane(rank, of: lanes) }
+      part = { _, _ in Schedule.Lane(rank, of: lanes) }
     } else {
-      part = { bucket in
+      part = { bucket, index in
         // What the rank reads next is then in its own cache.
-        let own = slice?.clamped(to: bucket) ?? lineParts(rank, of: ranks, in: bucket)
+        let own = slices?[index] ?? lineParts(rank, of: ranks, in: bucket)
         return Schedule.Lane(within: own.lowerBound - bucket.lowerBound..<own.upperBound - bucket.lowerBound)
       }
     }
@@ -219,9 +228,10 @@ private struct Work {
   func isPastCaches(elements: Int) -> Bool { areReadByAll && elements >= 4096 }
 
   /// Nil for a rank beyond the lanes.
-  func program(_ strategy: Strategy, bucket: Range<Int>) -> RankProgram? {
+  func program(_ strategy: Strategy, bucket: Range<Int>, _ index: Int) -> RankProgram? {
     guard let lane else { return nil }
-    return Schedule(strategy, elements: bucket.count, placement: placement, lane: part(bucket)).program(of: lane.rank)
+    return Schedule(strategy, elements: bucket.count, placement: placement, lane: part(bucket, index)).program(
+      of: lane.rank)
   }
 }
 

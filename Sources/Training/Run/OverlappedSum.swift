@@ -2,7 +2,7 @@ import Collectives
 import Dispatch
 import Engine
 
-/// Sums buckets of gradients while the backward pass computes the later ones.
+/// Sums buckets of gradients, and updates their parameters, while the backward pass computes the later ones.
 ///
 /// The thread that trains has nothing else to do then: the workers compute.
 final class OverlappedSum {
@@ -17,16 +17,20 @@ final class OverlappedSum {
     executor.announce(parts: reducer.buckets)
   }
 
-  private(set) lazy var companion = Executor.Companion(
-    isFinal: { [unowned self] _ in
-      start = start ?? DispatchTime.now().uptimeNanoseconds
-      try reducer.beginNext()
-    },
-    advance: { [unowned self] in
-      let isUnderWay = try reducer.advance()
-      if !isUnderWay { stop() }
-      return isUnderWay
-    })
+  /// - Parameter use: called with the number of buckets that are summed, from the first on.
+  func companion(_ use: @escaping (_ finished: Int) -> Void) -> Executor.Companion {
+    Executor.Companion(
+      isFree: { [unowned self] _ in
+        start = start ?? DispatchTime.now().uptimeNanoseconds
+        try reducer.beginNext()
+      },
+      advance: { [unowned self] in
+        let isUnderWay = try reducer.advance()
+        if !isUnderWay { stop() }
+        use(reducer.finishedBuckets)
+        return isUnderWay
+      })
+  }
 
   private func stop() {
     if let start { hidden += DispatchTime.now().uptimeNanoseconds - start }

@@ -50,8 +50,8 @@ struct RunVectors {
   let shardGradients: [FloatBuffer]
   /// Their sum over all shards.
   let gradient: FloatBuffer
-  /// This rank's part of an update, where the ranks share one.
-  let slice: LocalUpdate.Slice?
+  /// Where the ranks of the node share an update.
+  let sharing: LocalUpdate.Sharing?
 
   /// Collective.
   ///
@@ -88,7 +88,7 @@ struct RunVectors {
       }
       gradient = isSingle ? shardGradients[0] : try FloatBuffer(count: layout.count, skew: 1088)
       state = try TrainingState(layout: layout, slotNames: optimizer.slots)
-      slice = nil
+      self.sharing = nil
       return
     }
     func vector(_ pointer: UnsafeMutablePointer<Float>) -> FloatBuffer {
@@ -98,23 +98,26 @@ struct RunVectors {
     guard isSliced else {
       gradient = try FloatBuffer(count: layout.count, skew: 1088)
       state = try TrainingState(layout: layout, slotNames: optimizer.slots)
-      slice = nil
+      self.sharing = nil
       return
     }
     gradient = vector(memory.commonVector(0))
     state = TrainingState(
       layout: layout, slotNames: optimizer.slots,
       vectors: (0...optimizer.slots.count).map { vector(memory.commonVector(1 + $0)) })
-    slice = LocalUpdate.Slice(
-      blocks: part(memory.node.rank, of: memory.node.size, in: optimizer.layout.blocks.count),
-      sums: memory.commonDoubles,
-      wait: memory.barrier)
+    self.sharing = LocalUpdate.Sharing(sums: memory.commonDoubles, wait: memory.barrier)
+  }
+
+  /// This rank's part of the update of a bucket.
+  func part(of bucket: Range<Int>, _ layout: UpdateLayout) -> UpdateLayout.Part {
+    guard sharing != nil, let node = memory?.node else { return layout.part(0, of: 1, in: bucket) }
+    return layout.part(node.rank, of: node.size, in: bucket)
   }
 
   /// The ranks that each keep a copy of the parameters for themselves or their node, rank 0 among them; nil where this rank
   /// does not.
   func replicas(_ world: Communicator) -> Communicator? {
-    guard let memory, slice != nil else { return world }
+    guard let memory, sharing != nil else { return world }
     return memory.node.rank == 0 ? memory.nodes.lane : nil
   }
 }

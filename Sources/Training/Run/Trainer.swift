@@ -37,6 +37,7 @@ public final class Trainer {
   let vectors: RunVectors
   /// Nil where sums wait for the whole backward pass.
   private let overlap: OverlappedSum?
+  private let updated: UpdateVectors
   private var metrics: [Double]
   var times = StepTimes()
   /// Asked once a step, on every rank; if any says yes, all stop after that step.
@@ -93,19 +94,20 @@ public final class Trainer {
         name: entry.parameter.name, elements: entry.range, decays: isWeight || recipe.decaysAll, adapts: isWeight)
     }
     optimizer = Optimizer(UpdateLayout(regions), try classifying { try recipe.transformations() })
-    let updateLayout = optimizer.layout
     let buckets = packBuckets(parameterSizes: layout.extents, capacity: recipe.bucketBytes).map(\.elements)
     vectors = try RunVectors(
       world, resources.placement, layout, optimizer, recipe.allReduce, buckets: buckets.count, sharing)
     state = vectors.state
-    update = LocalUpdate(optimizer, slice: vectors.slice)
-    let slice = vectors.slice.map { updateLayout.elements(from: $0.blocks, total: layout.count) }
+    updated = UpdateVectors(
+      parameters: state.parameters.pointer, gradient: vectors.gradient.pointer, slots: state.slots.map(\.pointer))
+    let parts = buckets.map { [vectors, optimizer] in vectors.part(of: $0, optimizer.layout) }
+    update = LocalUpdate(optimizer, stages: parts.map(\.blocks), sharing: vectors.sharing)
     reducer = try GradientReducer(
       communicator: world, placement: resources.placement, buckets: buckets, algorithm: recipe.allReduce,
       shardsPerGroup: recipe.shardsPerGroup,
       contributions: vectors.shardGradients.map { UnsafePointer($0.pointer) }, result: vectors.gradient.pointer,
       memory: vectors.memory,
-      slice: slice)
+      slices: vectors.sharing.map { _ in parts.map(\.elements) })
     let overlaps = try sharing.overlap == .on || (sharing.overlap == .auto && world.nodeCount() > 1)
     let isPossible = world.size > 1 && recipe.allReduce.isReproducible
     overlap = overlaps && isPossible ? OverlappedSum(reducer, executor) : nil
@@ -120,7 +122,7 @@ public final class Trainer {
       return " over messages" + (vectors.obstacle.map { " (\($0))" } ?? "") + beside
     }
     return (memory.nodes.count > 1 ? " over shared memory and messages" : " over shared memory")
-      + (vectors.slice == nil ? "" : ", update in parts") + beside
+      + (vectors.sharing == nil ? "" : ", update in parts") + beside
   }
 
   /// Gives every rank the start of rank 0: parameters from the seed, or whatever state `load` puts in their place.
@@ -154,27 +156,30 @@ public final class Trainer {
     }
   }
 
-  /// One synchronous step: batch, gradients of the hosted shards, sum over all shards, update.
+  /// One synchronous step: batch, gradients of the hosted shards, sum over all shards, update: of each bucket as soon as its
+  /// sum is there, where the optimizer allows it.
   func step(_ batches: some BatchSource, measuringNorm: Bool) throws -> StepResult {
     times.start()
     let batch = try classifying { try batches.next() }
     times.stamp(.data)
 
+    let rate = UpdateStep(state.position.step, of: learningRates)
     let sums = try executor.computeGradients(
-      parameters: state.parameters.pointer, work(batch), beside: overlap?.companion)
+      parameters: state.parameters.pointer, work(batch),
+      beside: overlap?.companion { [unowned self] in update.begin(stages: $0, updated, at: rate) })
     times.stamp(.compute, hiding: overlap?.takeHidden() ?? 0)
 
-    try reducer.finish()
+    try reducer.finish { finished in
+      times.stamp(.communication)
+      update.begin(stages: finished, updated, at: rate)
+      times.stamp(.update)
+    }
     let total = try total(sums)
     times.stamp(.communication)
 
-    let rate = UpdateStep(state.position.step, of: learningRates)
     updateRunningStatistics()
     // Ends when all ranks that share the vectors are done.
-    let norm = update.step(
-      UpdateVectors(
-        parameters: state.parameters.pointer, gradient: vectors.gradient.pointer, slots: state.slots.map(\.pointer)),
-      at: rate, measuringNorm: measuringNorm)
+    let norm = update.step(updated, at: rate, measuringNorm: measuringNorm)
     times.stamp(.update)
 
     state.position.step += 1
@@ -222,7 +227,7 @@ public final class Trainer {
 
   /// Of all layers, or where the ranks of a node share the vectors, by the first of them.
   private func updateRunningStatistics() {
-    if vectors.slice != nil, let node = vectors.memory?.node, node.rank != 0 { return }
+    if vectors.sharing != nil, let node = vectors.memory?.node, node.rank != 0 { return }
     for entry in state.layout.entries where !entry.parameter.isTrainable {
       updateRunningStatistic(
         UnsafeMutableBufferPointer(rebasing: state.parameters.values[entry.range]),
