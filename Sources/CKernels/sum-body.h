@@ -4,13 +4,10 @@
 #define CK_STRIDE (CK_REGISTERS * CK_WIDTH)
 #define each_register _Pragma("clang loop unroll(full)") for (int r = 0; r < registers; ++r)
 
-typedef float CK_NAME(aligned) __attribute__((vector_size(4 * CK_WIDTH), may_alias));
-
-/// So many vectors of elements from `at` on. The sum that grows is in registers, those that wait for it in the cache. Past the
-/// caches only from an aligned address on.
+/// So many vectors of elements from `at` on. The sum that grows is in registers, those that wait for it in the cache.
 static CK_INLINE void CK_NAME(sum_run)(
     float *result, const float *const *vectors, long at, const int *terms, int term_count, float *waiting,
-    const int registers, const int past_caches) {
+    const int registers) {
   vector sum[CK_REGISTERS];
   each_register sum[r] = (vector){};
   long depth = 0;
@@ -32,11 +29,7 @@ static CK_INLINE void CK_NAME(sum_run)(
     }
   }
   float *const to = result + at;
-  if (past_caches) {
-    each_register __builtin_nontemporal_store(sum[r], (CK_NAME(aligned) *)(to + r * CK_WIDTH));
-  } else {
-    each_register CK_NAME(store)(to + r * CK_WIDTH, sum[r]);
-  }
+  each_register CK_NAME(store)(to + r * CK_WIDTH, sum[r]);
 }
 
 static float CK_NAME(sum_element)(const float *const *vectors, long at, const int *terms, int term_count) {
@@ -56,31 +49,16 @@ static float CK_NAME(sum_element)(const float *const *vectors, long at, const in
   return sums[0];
 }
 
-static CK_INLINE void CK_NAME(sum_all)(
-    float *result, const float *const *vectors, long first, long count, const int *terms, int term_count,
-    const int past_caches) {
+static void CK_NAME(sum)(
+    float *result, const float *const *vectors, long first, long count, const int *terms, int term_count) {
   float waiting[CK_WAITING_SUMS * CK_STRIDE] __attribute__((aligned(64)));
   const long end = first + count;
   long at = first;
-  if (past_caches) {
-    for (; at < end && (unsigned long)(result + at) % (4 * CK_WIDTH) != 0; ++at)
-      result[at] = CK_NAME(sum_element)(vectors, at, terms, term_count);
-  }
   for (; at + CK_STRIDE <= end; at += CK_STRIDE)
-    CK_NAME(sum_run)(result, vectors, at, terms, term_count, waiting, CK_REGISTERS, past_caches);
+    CK_NAME(sum_run)(result, vectors, at, terms, term_count, waiting, CK_REGISTERS);
   for (; at + CK_WIDTH <= end; at += CK_WIDTH)
-    CK_NAME(sum_run)(result, vectors, at, terms, term_count, waiting, 1, past_caches);
+    CK_NAME(sum_run)(result, vectors, at, terms, term_count, waiting, 1);
   for (; at < end; ++at) result[at] = CK_NAME(sum_element)(vectors, at, terms, term_count);
-}
-
-static void CK_NAME(sum)(
-    float *result, const float *const *vectors, long first, long count, const int *terms, int term_count) {
-  CK_NAME(sum_all)(result, vectors, first, count, terms, term_count, 0);
-}
-
-static void CK_NAME(sum_past_caches)(
-    float *result, const float *const *vectors, long first, long count, const int *terms, int term_count) {
-  CK_NAME(sum_all)(result, vectors, first, count, terms, term_count, 1);
 }
 
 #undef CK_REGISTERS

@@ -24,8 +24,10 @@ import Training
       let own = rows.filter { $0["bytes"] == bytes }
       #expect(own.filter { $0["transport"] == "messages" }.compactMap { $0["algorithm"] } == messages)
       #expect(own.filter { $0["transport"] == "mpi" }.compactMap { $0["algorithm"] } == ["native"])
-      let shared = own.filter { $0["transport"] == "shared-memory" }.compactMap { $0["algorithm"] }
-      #expect(shared == (ranks == 1 ? [] : ["ring", "halving-doubling", "hierarchical", "double-tree"]))
+      for transport in ["shared-memory", "shared-memory-copied"] {
+        let shared = own.filter { $0["transport"] == transport }.compactMap { $0["algorithm"] }
+        #expect(shared == (ranks == 1 ? [] : ["ring", "halving-doubling", "hierarchical", "double-tree"]))
+      }
     }
     for row in rows {
       let (p, n) = (Double(ranks), try number(row, "bytes"))
@@ -41,7 +43,7 @@ import Training
   /// A rank may host several shards.
   @Test func shardsMayBeMoreThanRanks() throws {
     let rows = try rows(2, ["--sizes", "1KiB", "--shards", "5"])
-    #expect(rows.compactMap { $0["shards"] } == Array(repeating: "5", count: 6))
+    #expect(rows.compactMap { $0["shards"] } == Array(repeating: "5", count: 8))
   }
 
   /// The picture has a line for each contender and one for the copy, with a point for each size.
@@ -54,11 +56,12 @@ import Training
     let svg = try String(contentsOf: directory.url.appendingPathComponent("times.svg"), encoding: .utf8)
     for name in [
       "ring, messages", "ring, shared-memory", "halving-doubling, messages", "halving-doubling, shared-memory",
+      "ring, shared-memory-copied", "halving-doubling, shared-memory-copied",
       "recursive-doubling, messages", "native, mpi", "copy",
     ] {
       #expect(svg.contains(">\(name)</text>"), "\(name)")
     }
-    #expect(svg.matches(of: #/<polyline /#).count == 7 && svg.matches(of: #/<circle /#).count == 14)
+    #expect(svg.matches(of: #/<polyline /#).count == 9 && svg.matches(of: #/<circle /#).count == 18)
     #expect(svg.contains(">Sum over 2 ranks</text>"))
   }
 

@@ -13,7 +13,9 @@ import Training
       for index in sum.indices { sum[index] += own[index] }
     }
     func isRight(_ vector: [Float], salt: Int = 77, shards: Range<Int>) -> Bool {
-      vector.withUnsafeBufferPointer { values.areSums($0.baseAddress!, count: count, shards: shards, salt: salt) }
+      vector.withUnsafeBufferPointer {
+        values.areSums($0.baseAddress!, elements: 0..<count, shards: shards, salt: salt)
+      }
     }
     #expect(isRight(sum, shards: 0..<shards))
     #expect(isRight(own, shards: shards - 1..<shards))

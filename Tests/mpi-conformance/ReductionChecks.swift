@@ -21,10 +21,11 @@ private func checkReduction(
   let example = try ReductionExample(world, shards: shards, bucketSizes: bucketSizes)
   for algorithm in algorithms {
     try example.check(algorithm, nil, into: example.result, checks)
-    // Into memory of this rank's own, and into the node's.
+    // Into memory of this rank's own, and left in the node's, whole or in slices.
     if algorithm.isReproducible, let memory = example.memory {
       try example.check(algorithm, memory, into: example.result, checks)
-      try example.check(algorithm, memory, into: memory.commonVector(0), checks)
+      try example.check(algorithm, memory, into: nil, checks)
+      try example.check(algorithm, memory, into: nil, sliced: true, checks)
     }
   }
   try example.free()
@@ -65,7 +66,7 @@ private final class ReductionExample {
       return vector
     }
     result = .allocate(capacity: total)
-    let common = SharedVectors.Common(vectors: 1, flags: GradientReducer.flags(buckets: buckets.count))
+    let common = SharedVectors.Common(vectors: 0, flags: GradientReducer.flags(buckets: buckets.count))
     let obstacle = try SharedVectors.obstacle(on: world, placement: placement, count: total, common: common)
     memory =
       obstacle == nil ? try SharedVectors(on: world, placement: placement, count: total, common: common) : nil
@@ -85,8 +86,8 @@ private final class ReductionExample {
   }
 
   func check(
-    _ algorithm: AllReduceAlgorithm, _ memory: SharedVectors?, into result: UnsafeMutablePointer<Float>,
-    _ checks: Checks
+    _ algorithm: AllReduceAlgorithm, _ memory: SharedVectors?, into result: UnsafeMutablePointer<Float>?,
+    sliced isSliced: Bool = false, _ checks: Checks
   ) throws {
     let hosted = placement.shards(of: world.rank)
     let own = zip(hosted, vectors).compactMap { shard, vector -> UnsafePointer<Float>? in
@@ -94,14 +95,20 @@ private final class ReductionExample {
       memory.vector(ofShard: shard).update(from: all[shard], count: total)
       return UnsafePointer(memory.vector(ofShard: shard))
     }
+    let slices = buckets.map { bucket -> Range<Int> in
+      // Not those that it would choose itself.
+      func bound(_ part: Int, of parts: Int) -> Int { bucket.lowerBound + bucket.count * part * part / (parts * parts) }
+      guard isSliced, let node = memory?.node else { return bucket }
+      return bound(node.rank, of: node.size)..<bound(node.rank + 1, of: node.size)
+    }
     let reducer = try GradientReducer(
       communicator: world, placement: placement, buckets: buckets, algorithm: algorithm, contributions: own,
-      result: result, memory: memory)
-    let isCommon = memory.map { result == $0.commonVector(0) } ?? false
+      result: result, memory: memory, slices: isSliced ? slices : nil)
+    result?.update(repeating: untouched, count: total)
     memory?.barrier()
-    if !isCommon || memory?.node.rank == 0 { result.update(repeating: untouched, count: total) }
-    memory?.barrier()
-    let name = "\(algorithm)\(memory == nil ? "" : " over shared memory"), S = \(placement.shards), p = \(world.size)"
+    let name =
+      "\(algorithm)\(memory == nil ? "" : " over shared memory")\(isSliced ? " in slices" : ""), S = \(placement.shards), "
+      + "p = \(world.size)"
 
     for (index, bucket) in buckets.enumerated() {
       let place = "\(name), n = \(bucket.count)"
@@ -117,7 +124,8 @@ private final class ReductionExample {
         // The halves by themselves.
         try reducer.finishOwned(bucket: index)
         if let expected {
-          let sums = memory?.commonVector(0) ?? result
+          let made = result.flatMap { memory == nil ? UnsafePointer($0) : nil } ?? memory?.sum.map { UnsafePointer($0) }
+          let sums = made ?? own[0]
           let right = reducer.owned(bucket: index).joined().allSatisfy {
             sums[$0].bitPattern == expected[$0 - bucket.lowerBound].bitPattern
           }
@@ -125,13 +133,17 @@ private final class ReductionExample {
         }
         try reducer.finish(bucket: index)
       }
-      let found = Array(UnsafeBufferPointer(start: result + bucket.lowerBound, count: bucket.count))
-      let rest = (bucket.upperBound..<total).allSatisfy { result[$0] == untouched }
-      // The others write the next bucket's sums there once all have looked.
+      let sums = reducer.sums(bucket: index)
+      let found = sums.flatMap { sum in sum.elements.map { sum.vector[$0] } }
+      let rest = result.map { result in (bucket.upperBound..<total).allSatisfy { result[$0] == untouched } } ?? true
+      // The others go on once all have looked.
       memory?.barrier()
       checks.expect(rest, "elements after the bucket were written, \(place)")
+      let range = isSliced && memory?.sum == nil ? slices[index] : bucket
+      checks.expectEqual(sums.flatMap { Array($0.elements) }, Array(range), "elements of the sum, \(place)")
       if let expected {
-        checks.expect(sameBits(found, expected), "bits are not the order's, \(place)")
+        let part = Array(expected[range.lowerBound - bucket.lowerBound..<range.upperBound - bucket.lowerBound])
+        checks.expect(sameBits(found, part), "bits are not the order's, \(place)")
       } else {
         checks.expect(isSum(found, of: all.map { Array($0[bucket]) }), "not the sum to rounding, \(place)")
       }
@@ -141,8 +153,17 @@ private final class ReductionExample {
         checks.expectEqual(reducer.traffic.bytes - before.bytes, expected.bytes, "bytes, \(place)")
       }
     }
+    // On a single node a rank's first contribution gives its place to the sum that the rank makes.
+    let isReplaced = memory != nil && memory?.sum == nil
+    var isSum = [Bool](repeating: false, count: total)
+    for bucket in buckets.indices where isReplaced {
+      for element in reducer.owned(bucket: bucket).joined() { isSum[element] = true }
+    }
     let read = zip(own, hosted).allSatisfy { vector, shard in
-      sameBits(Array(UnsafeBufferPointer(start: vector, count: total)), all[shard])
+      (0..<total).allSatisfy { element in
+        (shard == hosted.lowerBound && isSum[element])
+          || vector[element].bitPattern == all[shard][element].bitPattern
+      }
     }
     checks.expect(read, "a contribution was changed, \(name)")
   }

@@ -14,8 +14,4 @@
 /// grows in registers; every vector is read once. The result may be one of the vectors, and overlaps no other.
 void ck_sum(float *result, const float *const *vectors, long first, long count, const int *terms, int term_count);
 
-/// The same with a result that goes to memory past the caches: for one that does not fit them, where this saves reading it.
-void ck_sum_past_caches(
-    float *result, const float *const *vectors, long first, long count, const int *terms, int term_count);
-
 #endif

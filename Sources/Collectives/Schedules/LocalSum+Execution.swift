@@ -37,11 +37,9 @@ final class OperandTable {
   let hosted: Range<Int>
   private let pointers: UnsafeMutablePointer<UnsafePointer<Float>?>
   private let count: Int
-  /// Whether sums go to memory past the caches, because the bucket does not fit them.
-  private let isPastCaches: Bool
 
-  init(hosted: Range<Int>, buffers: Int, isPastCaches: Bool = false) {
-    (self.hosted, self.isPastCaches) = (hosted, isPastCaches)
+  init(hosted: Range<Int>, buffers: Int) {
+    self.hosted = hosted
     count = hosted.count + buffers
     pointers = .allocate(capacity: count)
     pointers.initialize(repeating: nil, count: count)
@@ -74,9 +72,8 @@ final class OperandTable {
       }
       return
     }
-    let run = isPastCaches ? ck_sum_past_caches : ck_sum
     sum.codes.withUnsafeBufferPointer { codes in
-      run(result, pointers, sum.elements.lowerBound, sum.elements.count, codes.baseAddress, Int32(codes.count))
+      ck_sum(result, pointers, sum.elements.lowerBound, sum.elements.count, codes.baseAddress, Int32(codes.count))
     }
   }
 }

@@ -7,10 +7,31 @@ import MPI
 final class BucketReduction {
   /// Where the way has a stop.
   private enum Stop {
-    /// Until all ranks of the node have come to a flag.
-    case node(flag: Int)
+    /// Until some ranks of the node have come to a flag; then what they were waited for is used.
+    case node(flag: Int, ranks: Range<Int>, then: () -> Void = {})
     /// Messages, and sums that are made meanwhile; then sums.
     case round(CompiledRound)
+  }
+
+  /// What the ranks of a node do with the sum when all parts of it are there.
+  enum Ending {
+    /// Nothing: each goes on with the part that it made, and they wait for each other elsewhere.
+    case apart
+    /// Each may read all of it from then on.
+    case together
+    /// Each copies all of it. Whoever made a part is not done before all have, if it lies where contributions come next.
+    case copied(overContributions: Bool, copy: () -> Void)
+  }
+
+  /// The ranks of a node in the work on a bucket. Nobody waits for more of them than he must: where ranks outnumber cores, one
+  /// that waits costs another its turn.
+  struct Team {
+    /// All of the node.
+    let all: Range<Int>
+    /// Those that make a part of the sum.
+    let makers: Range<Int>
+    /// Whether this rank is one of them.
+    let makes: Bool
   }
 
   let owned: [Range<Int>]
@@ -34,11 +55,12 @@ final class BucketReduction {
   /// - Parameters:
   ///   - program: nil for a rank that takes part in nothing but waiting.
   ///   - lane: the ranks that the program's messages go to.
-  ///   - flag: the first of two flags in `memory` that are this bucket's.
+  ///   - flag: the first of `flagCount` flags in `memory` that are this bucket's.
+  ///   - team: nil without `memory`.
   ///   - table: with all contributions and buffers of the program, set before `begin`.
   init(
     _ program: RankProgram?, table: OperandTable, lane: Communicator?, tag: Int, memory: SharedVectors?,
-    flag: Int
+    flag: Int, team: Team?, ending: Ending
   ) {
     let hosted = table.hosted
     self.table = table
@@ -50,13 +72,27 @@ final class BucketReduction {
     start = program?.start.map { CompiledSum($0, hosted: hosted) } ?? []
     let first = program?.reduceScatter.map { CompiledRound($0, hosted: hosted) } ?? []
     let second = program?.allGather.map { CompiledRound($0, hosted: hosted) } ?? []
-    let isShared = memory != nil
-    stops =
-      (isShared ? [.node(flag: flag)] : []) + first.map(Stop.round) + second.map(Stop.round)
-      + (isShared ? [.node(flag: flag + 1)] : [])
-    middle = (isShared ? 1 : 0) + first.count
+    let rounds = first.map(Stop.round) + second.map(Stop.round)
+    if let team {
+      let others = team.makes ? team.all : 0..<0
+      let contributions = Stop.node(flag: flag, ranks: others) { [start, table] in start.forEach(table.execute) }
+      func sums(then use: @escaping () -> Void = {}) -> Stop { .node(flag: flag + 1, ranks: team.makers, then: use) }
+      let end: [Stop] =
+        switch ending {
+        case .apart: []
+        case .together: [sums()]
+        case .copied(overContributions: false, let copy): [sums(then: copy)]
+        case .copied(overContributions: true, let copy): [sums(then: copy), .node(flag: flag + 2, ranks: others)]
+        }
+      stops = [contributions] + rounds + end
+    } else {
+      stops = rounds
+    }
+    middle = (team == nil ? 0 : 1) + first.count
     pool = RequestPool(capacity: (first + second).map { $0.sends.count + $0.receives.count }.max() ?? 0)
   }
+
+  static let flagCount = 3
 
   /// Starts with contributions that are there.
   func begin() throws {
@@ -72,8 +108,8 @@ final class BucketReduction {
     while next < stops.count {
       if !hasArrived { try arrive() }
       switch stops[next] {
-      case .node(let flag):
-        guard memory?.isRaised(flag, to: generation) ?? true else { return false }
+      case .node(let flag, let ranks, _):
+        guard memory?.isRaised(flag, to: generation, by: ranks) ?? true else { return false }
       case .round:
         guard try pool.testAll() else { return false }
       }
@@ -96,7 +132,7 @@ final class BucketReduction {
     while next < end {
       if !hasArrived { try arrive() }
       switch stops[next] {
-      case .node(let flag): memory?.wait(for: flag, of: generation)
+      case .node(let flag, let ranks, _): memory?.wait(for: flag, of: generation, by: ranks)
       case .round: try pool.waitAll()
       }
       leave()
@@ -107,7 +143,7 @@ final class BucketReduction {
   private func arrive() throws {
     hasArrived = true
     switch stops[next] {
-    case .node(let flag): memory?.raise(flag, to: generation)
+    case .node(let flag, _, _): memory?.raise(flag, to: generation)
     case .round(let round):
       try post(round)
       round.meanwhile.forEach(table.execute)
@@ -117,7 +153,7 @@ final class BucketReduction {
   /// Does what follows a stop.
   private func leave() {
     switch stops[next] {
-    case .node: if next == 0 { start.forEach(table.execute) }
+    case .node(_, _, let then): then()
     case .round(let round): round.sums.forEach(table.execute)
     }
     next += 1

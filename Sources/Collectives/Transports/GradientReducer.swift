@@ -2,8 +2,9 @@ import MPI
 
 /// Sums the gradients of all shards, bucket by bucket, between the ranks of a communicator.
 ///
-/// Contributions are only read; the sum arrives in a vector of its own. A bucket is a range of the flat vectors. Nothing is
-/// allocated after `init`.
+/// A bucket is a range of the flat vectors. Over messages contributions are only read. In the memory of a single node every
+/// rank's part of the sum takes the place of its own contribution, because a store to memory that another rank has just read
+/// takes longer than the sum (docs/collectives.md). Nothing is allocated after `init`.
 public final class GradientReducer {
   public let algorithm: AllReduceAlgorithm
   public let placement: Placement
@@ -11,8 +12,9 @@ public final class GradientReducer {
   public let buckets: [Range<Int>]
   /// Of each bucket; nil where the MPI library chooses.
   public let strategies: [Strategy?]
-  private let result: UnsafeMutablePointer<Float>
   private let memory: SharedVectors?
+  /// Of each bucket.
+  private let sums: [[Sum]]
   private let scratch: Scratch
   private var reductions: [BucketReduction] = []
   /// Of a turn over all buckets: how many have begun, and how many from the first on are finished.
@@ -22,7 +24,18 @@ public final class GradientReducer {
   private var native: [NativeReduction] = []
 
   /// The flags that the node's memory needs for so many buckets.
-  public static func flags(buckets: Int) -> Int { 2 * buckets }
+  public static func flags(buckets: Int) -> Int { BucketReduction.flagCount * buckets }
+
+  /// Where some elements of a sum lie.
+  public struct Sum {
+    public let elements: Range<Int>
+    /// A flat vector, of which these elements are meant.
+    public let vector: UnsafePointer<Float>
+
+    public init(elements: Range<Int>, vector: UnsafePointer<Float>) {
+      (self.elements, self.vector) = (elements, vector)
+    }
+  }
 
   /// Prepares all rounds of all buckets. Collective; equal arguments everywhere.
   ///
@@ -30,16 +43,18 @@ public final class GradientReducer {
   ///   - communicator: its ranks host the shards as `placement` says; messages go over duplicates of it.
   ///   - shardsPerGroup: of strategies with groups (`AllReduceAlgorithm.strategy`).
   ///   - contributions: the flat gradient vectors of the shards that this rank hosts, in ascending order.
-  ///   - result: a flat vector that overlaps none of them; where there is one shard in all, it may be the contribution.
-  ///   - memory: where the contributions of all of the node's shards lie, if in memory that its ranks share; its first common
-  ///     vector takes the sums, and may be the result. It has `flags(buckets:)` flags.
-  ///   - slices: of each bucket, the elements of the flat vector that this rank goes on with, if all ranks share one node's
-  ///     memory; the ranks' slices make up the bucket. Nil for equal parts.
+  ///   - result: a flat vector of the rank's own for the whole sum, which overlaps none of them; where there is one shard in
+  ///     all, it may be the contribution. Nil, if there is memory, to leave the sum there (`sums(bucket:)`).
+  ///   - memory: where the contributions of all of the node's shards lie, if in memory that its ranks share. It has
+  ///     `flags(buckets:)` flags.
+  ///   - slices: of each bucket, the elements of the flat vector that this rank goes on with, where it leaves the sum in the
+  ///     memory of a single node; the ranks' slices make up the bucket. A rank then has its slice when it is finished, the others
+  ///     may not: the caller sees to it that all are before any contribution is written again. Nil for equal parts.
   ///
   /// Sound: the caller keeps the vectors until the reducer is gone, and leaves a bucket's range alone while it is under way.
   public init(
     communicator: Communicator, placement: Placement, buckets: [Range<Int>], algorithm: AllReduceAlgorithm,
-    shardsPerGroup: Int? = nil, contributions: [UnsafePointer<Float>], result: UnsafeMutablePointer<Float>,
+    shardsPerGroup: Int? = nil, contributions: [UnsafePointer<Float>], result: UnsafeMutablePointer<Float>?,
     memory: SharedVectors? = nil, slices: [Range<Int>]? = nil
   ) throws {
     precondition(placement.ranks == communicator.size, "\(placement) on \(communicator.size) ranks")
@@ -48,30 +63,31 @@ public final class GradientReducer {
     self.algorithm = algorithm
     self.placement = placement
     self.buckets = buckets
-    self.result = result
     isFinished = Array(repeating: false, count: buckets.count)
     self.memory = algorithm.isReproducible ? memory : nil
     strategies = buckets.map {
       algorithm.strategy(elements: $0.count, shards: placement.shards, shardsPerGroup: shardsPerGroup)
     }
     let own = try communicator.duplicate()
-    let work = Work(own, placement, self.memory, slices: slices)
+    let work = Work(own, placement, self.memory, slices: result == nil ? slices : nil)
     let programs = zip(buckets, strategies).enumerated().map { index, bucket in
       bucket.1.flatMap { work.program($0, bucket: bucket.0, index) }
     }
     let further = programs.map { ($0?.buffers ?? 1) - 1 }
     scratch = Scratch(count: zip(buckets, further).reduce(0) { $0 + $1.0.count * $1.1 })
+    guard let made = self.memory.map(work.ownSum) ?? result else { preconditionFailure("nowhere to put the sum") }
+    sums = buckets.enumerated().map { index, bucket in
+      result.map { [Sum(elements: bucket, vector: UnsafePointer($0))] } ?? work.sums(bucket, index)
+    }
 
-    let sum = self.memory?.commonVector(0) ?? result
     var free = scratch.pointer
     for (index, bucket) in buckets.enumerated() {
-      let table = OperandTable(
-        hosted: work.shards, buffers: 1 + further[index], isPastCaches: work.isPastCaches(elements: bucket.count))
+      let table = OperandTable(hosted: work.shards, buffers: 1 + further[index])
       for (place, shard) in work.shards.enumerated() {
         let vector = self.memory.map { UnsafePointer($0.vector(ofShard: shard)) } ?? contributions[place]
         table.setContribution(place, vector + bucket.lowerBound)
       }
-      table.setBuffer(0, sum + bucket.lowerBound)
+      table.setBuffer(0, made + bucket.lowerBound)
       for buffer in 0..<further[index] {
         table.setBuffer(1 + buffer, free)
         free += bucket.count
@@ -79,14 +95,16 @@ public final class GradientReducer {
       if algorithm.isReproducible {
         reductions.append(
           BucketReduction(
-            programs[index], table: table, lane: work.lane, tag: index, memory: self.memory, flag: 1 + 2 * index))
+            programs[index], table: table, lane: work.lane, tag: index, memory: self.memory,
+            flag: 1 + BucketReduction.flagCount * index, team: work.team(bucket, index),
+            ending: work.ending(bucket, index, result)))
       } else {
         native.append(NativeReduction(own, elements: bucket.count, table: table))
       }
     }
   }
 
-  /// Puts the sum over all shards into the bucket's range of the result, on every rank. Collective.
+  /// Puts the sum over all shards where `sums(bucket:)` says. Collective.
   public func reduce(bucket: Int) throws {
     try begin(bucket: bucket)
     try finish(bucket: bucket)
@@ -99,20 +117,17 @@ public final class GradientReducer {
 
   /// Goes on with a bucket that has begun as far as it can without waiting; says whether it is finished.
   public func advance(bucket: Int) throws -> Bool {
-    guard algorithm.isReproducible, try reductions[bucket].advance() else { return false }
-    copyOut(bucket)
-    return true
+    try algorithm.isReproducible && reductions[bucket].advance()
   }
 
   /// Returns when a bucket that has begun is finished. Collective.
   public func finish(bucket: Int) throws {
     guard algorithm.isReproducible else { return try native[bucket].run() }
     try reductions[bucket].waitForAll()
-    copyOut(bucket)
   }
 
-  /// The first half of `finish`: puts the sum over all shards into `owned(bucket:)` of the result, or of the node's sum; the
-  /// rest of the bucket's range there is undefined afterwards. Collective.
+  /// The first half of `finish`: puts the sum over all shards into `owned(bucket:)` of where it is made; the rest of the bucket's
+  /// range there is undefined afterwards. Collective.
   public func finishOwned(bucket: Int) throws {
     guard algorithm.isReproducible else { return }
     try reductions[bucket].waitForOwned()
@@ -155,11 +170,8 @@ public final class GradientReducer {
     for bucket in isFinished.indices { isFinished[bucket] = false }
   }
 
-  private func copyOut(_ bucket: Int) {
-    guard let sum = memory?.commonVector(0), sum != result else { return }
-    let range = buckets[bucket]
-    (result + range.lowerBound).update(from: sum + range.lowerBound, count: range.count)
-  }
+  /// Where the sum of a bucket lies when it is finished: all of it, or where ranks go on with slices this rank's.
+  public func sums(bucket: Int) -> [Sum] { sums[bucket] }
 
   /// What this rank has sent since `init`; zero for `native`, where the library sends.
   public var traffic: Traffic { reductions.reduce(into: Traffic()) { $0 += $1.traffic } }
@@ -192,40 +204,80 @@ private struct Work {
   let lane: Communicator?
   /// Those whose contributions it sees.
   let shards: Range<Int>
-  private let part: (_ bucket: Range<Int>, _ index: Int) -> Schedule.Lane
-  private let areReadByAll: Bool
+  private let memory: SharedVectors?
+  /// Of each bucket, the elements of the flat vector that the rank goes on with, where nothing is sent.
+  private let slices: [Range<Int>]?
 
-  /// - Parameter slices: of each bucket, the elements of the flat vector that the rank sums where no messages are sent.
   init(_ communicator: Communicator, _ placement: Placement, _ memory: SharedVectors?, slices: [Range<Int>]?) {
-    areReadByAll = memory?.nodes.count == 1 && slices == nil
-    guard let memory else {
-      self.placement = placement
-      lane = communicator
-      part = { _, _ in .whole }
-      shards = placement.shards(of: communicator.rank)
-      return
-    }
-    self.placement = memory.nodePlacement
-    lane = memory.nodes.lane
-    shards = memory.shards
-    let (rank, ranks) = (memory.node.rank, memory.node.size)
-    let lanes = memory.nodes.lanes
-    if memory.nodes.count > 1 {
-      part = { _, _ in Schedule.Lane(rank, of: lanes) }
-    } else {
-      part = { bucket, index in
-        // What the rank reads next is then in its own cache.
-        let own = slices?[index] ?? lineParts(rank, of: ranks, in: bucket)
-        return Schedule.Lane(within: own.lowerBound - bucket.lowerBound..<own.upperBound - bucket.lowerBound)
-      }
+    self.memory = memory
+    self.slices = memory?.nodes.count == 1 ? slices : nil
+    self.placement = memory?.nodePlacement ?? placement
+    lane = memory.map(\.nodes.lane) ?? communicator
+    shards = memory?.shards ?? placement.shards(of: communicator.rank)
+  }
+
+  /// The most elements of a bucket of which one rank makes the whole sum: waiting for others would take longer.
+  private static let fewElements = 1024
+
+  /// What a rank of a single node sums of a bucket.
+  private func slice(_ bucket: Range<Int>, _ index: Int, of rank: Int, on memory: SharedVectors) -> Range<Int> {
+    // What the rank reads next is then in its own cache.
+    if let slices { return slices[index] }
+    let makers = makers(bucket, index, on: memory)
+    return makers.contains(rank) ? lineParts(rank - makers.lowerBound, of: makers.count, in: bucket) : bucket.prefix(0)
+  }
+
+  /// Who makes parts of a bucket's sum.
+  private func makers(_ bucket: Range<Int>, _ index: Int, on memory: SharedVectors) -> Range<Int> {
+    if memory.nodes.count > 1 { return 0..<memory.nodes.lanes }
+    let ranks = memory.node.size
+    if slices != nil || bucket.count > Self.fewElements { return 0..<ranks }
+    return index % ranks..<index % ranks + 1
+  }
+
+  func team(_ bucket: Range<Int>, _ index: Int) -> BucketReduction.Team? {
+    guard let memory else { return nil }
+    let makers = makers(bucket, index, on: memory)
+    let makes = slices.map { !$0[index].isEmpty } ?? makers.contains(memory.node.rank)
+    return BucketReduction.Team(all: 0..<memory.node.size, makers: makers, makes: makes)
+  }
+
+  private func part(_ bucket: Range<Int>, _ index: Int) -> Schedule.Lane {
+    guard let memory else { return .whole }
+    if memory.nodes.count > 1 { return Schedule.Lane(memory.node.rank, of: memory.nodes.lanes) }
+    let own = slice(bucket, index, of: memory.node.rank, on: memory)
+    return Schedule.Lane(within: own.lowerBound - bucket.lowerBound..<own.upperBound - bucket.lowerBound)
+  }
+
+  /// The vector that sums which this rank makes in shared memory go to.
+  func ownSum(_ memory: SharedVectors) -> UnsafeMutablePointer<Float> { sum(ofRank: memory.node.rank, in: memory) }
+
+  private func sum(ofRank rank: Int, in memory: SharedVectors) -> UnsafeMutablePointer<Float> {
+    memory.sum ?? memory.firstVector(ofRank: rank)
+  }
+
+  /// Where the sum of a bucket lies in shared memory.
+  func sums(_ bucket: Range<Int>, _ index: Int) -> [GradientReducer.Sum] {
+    guard let memory else { return [] }
+    let ranks =
+      memory.sum != nil ? 0..<1 : slices == nil ? 0..<memory.node.size : memory.node.rank..<memory.node.rank + 1
+    return ranks.map { rank in
+      GradientReducer.Sum(
+        elements: memory.sum == nil ? slice(bucket, index, of: rank, on: memory) : bucket,
+        vector: UnsafePointer(sum(ofRank: rank, in: memory)))
     }
   }
 
-  /// Whether a bucket's sums go to memory past the caches: where all ranks read each other's, and no messages do.
-  ///
-  /// A store to the cache has to take the line away from those who read the last sum there, and below this size that takes less
-  /// than the way to memory and back (docs/collectives.md).
-  func isPastCaches(elements: Int) -> Bool { areReadByAll && elements >= 4096 }
+  /// - Parameter result: where all of the sum is to be copied to, if to anywhere.
+  func ending(_ bucket: Range<Int>, _ index: Int, _ result: UnsafeMutablePointer<Float>?) -> BucketReduction.Ending {
+    guard let result else { return slices == nil ? .together : .apart }
+    let sums = sums(bucket, index)
+    return .copied(overContributions: memory?.sum == nil) {
+      for sum in sums {
+        (result + sum.elements.lowerBound).update(from: sum.vector + sum.elements.lowerBound, count: sum.elements.count)
+      }
+    }
+  }
 
   /// Nil for a rank beyond the lanes.
   func program(_ strategy: Strategy, bucket: Range<Int>, _ index: Int) -> RankProgram? {

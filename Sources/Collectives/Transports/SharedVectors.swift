@@ -2,7 +2,8 @@ import CKernels
 import Foundation
 import MPI
 
-/// Flat vectors that all ranks of a node see: one for each of the node's shards, and some that the node has once.
+/// Flat vectors that all ranks of a node see: one for each of the node's shards, and some that the node has once, where there
+/// are several nodes one for a sum among them.
 ///
 /// A rank's part of the window holds its flags, on cache lines of its own, and the vectors of its shards, which it writes; that
 /// of the node's first rank also those of the node. Vectors are 64-byte aligned and start at different places within a page,
@@ -45,7 +46,7 @@ public final class SharedVectors {
     let nodes = try Nodes(world)
     if nodes.count == world.size { return "every rank has a node of its own" }
     if nodes.placement(placement) == nil { return "the ranks of a node do not follow one another" }
-    let size = Size(count, common)
+    let size = Size(count, common, nodes: nodes.count)
     let bytes = nodes.ranks[nodes.index].enumerated().reduce(0) { bytes, rank in
       let part = size.part(of: rank.offset, shards: placement.shards(of: rank.element).count)
       return bytes + SharedWindow.footprint(byteCount: part)
@@ -73,7 +74,7 @@ public final class SharedVectors {
     self.nodePlacement = nodePlacement
     self.count = count
     self.common = common
-    size = Size(count, common)
+    size = Size(count, common, nodes: nodes.count)
     let node = nodes.node
     let window = try SharedWindow(
       on: node, byteCount: size.part(of: node.rank, shards: placement.shards(of: world.rank).count))
@@ -119,8 +120,18 @@ public final class SharedVectors {
     return vector(shardsOfFirst + index, inPartOf: 0)
   }
 
+  /// For a sum over all shards of several nodes, beside the common vectors; nil on a single node, where a sum takes the place of
+  /// what it adds.
+  public var sum: UnsafeMutablePointer<Float>? {
+    nodes.count > 1 ? vector(shardsOfFirst + common.vectors, inPartOf: 0) : nil
+  }
+
+  /// The vector of the first shard of a rank of the node.
+  func firstVector(ofRank rank: Int) -> UnsafeMutablePointer<Float> { vector(0, inPartOf: rank) }
+
   public var commonDoubles: UnsafeMutablePointer<Double> {
-    (parts[0] + size.start(of: 0) + (shardsOfFirst + common.vectors) * size.vector).assumingMemoryBound(to: Double.self)
+    (parts[0] + size.start(of: 0) + (shardsOfFirst + size.commonVectors) * size.vector).assumingMemoryBound(
+      to: Double.self)
   }
 
   private var shardsOfFirst: Int { placement.shards(of: nodes.ranks[nodes.index][0]).count }
@@ -135,7 +146,7 @@ public final class SharedVectors {
   public func barrier() {
     passed += 1
     raise(0, to: passed)
-    wait(for: 0, of: passed)
+    wait(for: 0, of: passed, by: parts.indices)
   }
 
   /// Tells the node's other ranks that this one has come to `value` at a flag of its own, which only grows.
@@ -146,14 +157,14 @@ public final class SharedVectors {
   /// Where this rank's own flag is.
   func value(of flag: Int) -> UInt { self.flag(flag, of: node.rank).pointee }
 
-  /// Whether all ranks of the node have come to `value`.
-  func isRaised(_ flag: Int, to value: UInt) -> Bool {
-    parts.indices.allSatisfy { ck_flag_is_raised(self.flag(flag, of: $0), value) != 0 }
+  /// Whether some ranks of the node have come to `value`.
+  func isRaised(_ flag: Int, to value: UInt, by ranks: Range<Int>) -> Bool {
+    ranks.allSatisfy { ck_flag_is_raised(self.flag(flag, of: $0), value) != 0 }
   }
 
-  /// Returns when all ranks of the node have come to `value`.
-  func wait(for flag: Int, of value: UInt) {
-    for rank in parts.indices where rank != node.rank { ck_flag_await(self.flag(flag, of: rank), value, spins) }
+  /// Returns when some ranks of the node have come to `value`.
+  func wait(for flag: Int, of value: UInt, by ranks: Range<Int>) {
+    for rank in ranks where rank != node.rank { ck_flag_await(self.flag(flag, of: rank), value, spins) }
   }
 
   private func flag(_ index: Int, of rank: Int) -> UnsafeMutablePointer<UInt> {
@@ -167,10 +178,13 @@ public final class SharedVectors {
     let flags: Int
     /// Bytes of a vector: whole pages and 1,088 bytes, by which the next vector then starts later within its page.
     let vector: Int
-    private let common: Common
+    /// That of the sum among them.
+    let commonVectors: Int
+    private let doubles: Int
 
-    init(_ count: Int, _ common: Common) {
-      self.common = common
+    init(_ count: Int, _ common: Common, nodes: Int) {
+      commonVectors = common.vectors + (nodes > 1 ? 1 : 0)
+      doubles = common.doubles
       flags = ((1 + common.flags) * 8 + 63) / 64 * 64
       vector = (count * 4 + 4095) / 4096 * 4096 + 1088
     }
@@ -180,7 +194,7 @@ public final class SharedVectors {
 
     func part(of rank: Int, shards: Int) -> Int {
       let isFirst = rank == 0
-      return start(of: rank) + (shards + (isFirst ? common.vectors : 0)) * vector + (isFirst ? common.doubles * 8 : 0)
+      return start(of: rank) + (shards + (isFirst ? commonVectors : 0)) * vector + (isFirst ? doubles * 8 : 0)
     }
   }
 

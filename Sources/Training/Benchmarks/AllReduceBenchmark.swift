@@ -4,13 +4,15 @@ import MPI
 /// Times the sum of a buffer over all shards, by several algorithms side by side and for buffers of many sizes.
 ///
 ///     for each size:
-///       until its time is over, at least 5 times:
+///       until its time is over, at least twice:
 ///         for each contender, beginning with another one each time:
-///           write new contributions, wait for all ranks, time the sum, check it
+///           four times: write new contributions, wait for all ranks, time the sum, check it
 ///
-/// So noise of the machine meets all contenders alike, and none can keep anything from one time to the next. Contenders are the
+/// So noise of the machine meets all contenders alike, and none can keep anything but its memory's place in the caches from one
+/// time to the next. Contenders are the
 /// algorithms over messages; each *order* over the memory of the node, because on one node all strategies of an order are the
-/// same work; `native`; and a copy between two buffers of the rank.
+/// same work, once with the sum left there, where every rank of the node reads it, and once with a copy of it for each rank;
+/// `native`; and a copy between two buffers of the rank.
 public struct AllReduceBenchmark: Sendable {
   /// Nil for as many as ranks.
   public var shards: Int?

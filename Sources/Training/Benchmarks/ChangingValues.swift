@@ -15,11 +15,11 @@ package struct ChangingValues {
     for index in 0..<count { vector[index] = Self.base(index, first) * factor }
   }
 
-  /// Whether all elements are the sum over some shards.
-  package func areSums(_ vector: UnsafePointer<Float>, count: Int, shards: Range<Int>, salt: Int) -> Bool {
+  /// Whether some elements are the sum over some shards.
+  package func areSums(_ vector: UnsafePointer<Float>, elements: Range<Int>, shards: Range<Int>, salt: Int) -> Bool {
     let (first, factor) = (Int32(truncatingIfNeeded: salt), shards.reduce(0) { $0 + weight($1) })
     var wrong: Int32 = 0
-    for index in 0..<count { wrong |= vector[index] == Self.base(index, first) * factor ? 0 : 1 }
+    for index in elements { wrong |= vector[index] == Self.base(index, first) * factor ? 0 : 1 }
     return wrong == 0
   }
 

@@ -11,7 +11,7 @@ public struct MemoryNeed: Sendable {
     public var optimizer = 0
     /// One vector for each hosted shard, and one for each worker that accumulates micro-batches.
     public var gradients = 0
-    /// The vector that the sum over all shards arrives in.
+    /// What the sum over all shards arrives in; nothing where it takes the place of gradients.
     public var sum = 0
     /// Activations and kernels' scratch, one arena for each worker, with room for a block of evaluation.
     public var arenas = 0
@@ -72,11 +72,12 @@ public struct MemoryNeed: Sendable {
     let sharers = ranksOnNode > 1 && sharing.transport != .messages ? ranksOnNode : 1
     let owners = sharing.update == .sliced ? sharers : 1
     func each(_ bytes: Int, of owners: Int) -> Int { (bytes + owners - 1) / owners }
+    let ownSum = owners > 1 ? 0 : vector
+    let sumOfNodes = sharers > 1 && sharers < ranks ? each(vector, of: sharers) : 0
     return Rank(
       parameters: each(vector, of: owners), optimizer: each(slots * vector, of: owners),
       gradients: vector * (hosted + (accumulates ? workers : 0) + (sharers < ranks ? scratch : 0)),
-      sum: owners == sharers ? each(vector, of: owners) : vector + each(vector, of: sharers), arenas: workers * arena,
-      batches: hosted * batch, data: data)
+      sum: ownSum + sumOfNodes, arenas: workers * arena, batches: hosted * batch, data: data)
   }
 
   /// The smallest number of ranks, at most `ranksOnNode` of them on a node, whose memory fits into `usable` bytes of each

@@ -48,7 +48,7 @@ struct RunVectors {
   let state: TrainingState
   /// Of the shards that this rank hosts.
   let shardGradients: [FloatBuffer]
-  /// Their sum over all shards.
+  /// Their sum over all shards, or where the ranks of a node share an update this rank's parts of it.
   let gradient: FloatBuffer
   /// Where the ranks of the node share an update.
   let sharing: LocalUpdate.Sharing?
@@ -62,7 +62,7 @@ struct RunVectors {
   ) throws {
     let isSliced = sharing.update == .sliced
     let common = SharedVectors.Common(
-      vectors: isSliced ? 2 + optimizer.slots.count : 1, doubles: isSliced ? optimizer.sumCount : 0,
+      vectors: isSliced ? 1 + optimizer.slots.count : 0, doubles: isSliced ? optimizer.sumCount : 0,
       flags: GradientReducer.flags(buckets: buckets))
     var obstacle: String?
     var memory: SharedVectors?
@@ -101,10 +101,10 @@ struct RunVectors {
       self.sharing = nil
       return
     }
-    gradient = vector(memory.commonVector(0))
+    gradient = memory.sum.map(vector) ?? shardGradients[0]
     state = TrainingState(
       layout: layout, slotNames: optimizer.slots,
-      vectors: (0...optimizer.slots.count).map { vector(memory.commonVector(1 + $0)) })
+      vectors: (0...optimizer.slots.count).map { vector(memory.commonVector($0)) })
     self.sharing = LocalUpdate.Sharing(sums: memory.commonDoubles, wait: memory.barrier)
   }
 

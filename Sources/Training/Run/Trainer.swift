@@ -38,6 +38,8 @@ public final class Trainer {
   /// Nil where sums wait for the whole backward pass.
   private let overlap: OverlappedSum?
   private let updated: UpdateVectors
+  /// Those that this rank updates.
+  private let runningStatistics: [ParameterLayout.Entry]
   private var metrics: [Double]
   var times = StepTimes()
   /// Asked once a step, on every rank; if any says yes, all stop after that step.
@@ -105,9 +107,13 @@ public final class Trainer {
     reducer = try GradientReducer(
       communicator: world, placement: resources.placement, buckets: buckets, algorithm: recipe.allReduce,
       shardsPerGroup: recipe.shardsPerGroup,
-      contributions: vectors.shardGradients.map { UnsafePointer($0.pointer) }, result: vectors.gradient.pointer,
-      memory: vectors.memory,
-      slices: vectors.sharing.map { _ in parts.map(\.elements) })
+      contributions: vectors.shardGradients.map { UnsafePointer($0.pointer) },
+      result: vectors.sharing == nil ? vectors.gradient.pointer : nil, memory: vectors.memory,
+      slices: parts.map(\.elements))
+    let own = parts.map(\.elements)
+    runningStatistics = layout.entries.filter { entry in
+      !entry.parameter.isTrainable && own.contains { $0.contains(entry.range.lowerBound) }
+    }
     let overlaps = try sharing.overlap == .on || (sharing.overlap == .auto && world.nodeCount() > 1)
     let isPossible = world.size > 1 && recipe.allReduce.isReproducible
     overlap = overlaps && isPossible ? OverlappedSum(reducer, executor) : nil
@@ -225,10 +231,8 @@ public final class Trainer {
     return (total.loss, Int(total.correct), total.stops > 0)
   }
 
-  /// Of all layers, or where the ranks of a node share the vectors, by the first of them.
   private func updateRunningStatistics() {
-    if vectors.sharing != nil, let node = vectors.memory?.node, node.rank != 0 { return }
-    for entry in state.layout.entries where !entry.parameter.isTrainable {
+    for entry in runningStatistics {
       updateRunningStatistic(
         UnsafeMutableBufferPointer(rebasing: state.parameters.values[entry.range]),
         towards: UnsafeBufferPointer(rebasing: vectors.gradient.values[entry.range]), momentum: entry.parameter.momentum

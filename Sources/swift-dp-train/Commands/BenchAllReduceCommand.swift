@@ -9,8 +9,9 @@ struct BenchAllReduceCommand: JobCommand {
     discussion: """
       Contenders take turns, over contributions that are written anew and with sums that are checked each time. Times are \
       those of the slowest rank. busbw is 2(p − 1)/p of the bytes over the median time; copy is the speed at which all \
-      ranks at once copy buffers of that size in their own memory. On one node, algorithms that add in the same order are \
-      the same work in shared memory, and only the first of them is shown there.
+      ranks at once copy buffers of that size in their own memory. shared-memory leaves the sum where all ranks of a node \
+      read it, as training does; shared-memory-copied gives each rank a copy, as MPI_Allreduce does. On one node, \
+      algorithms that add in the same order are the same work in shared memory, and only the first of them is shown there.
       """)
 
   @Option(help: "Shards (default: the ranks).") var shards: Int?
