@@ -44,4 +44,24 @@ public struct SHA256: ~Copyable {
     bytes.withUnsafeBytes { hash.update($0) }
     return hash.finish()
   }
+
+  /// The hash of a file, read piece by piece.
+  /// - Throws: `.cannotRead`.
+  public static func hash(contentsOf path: String) throws(TensorFileError) -> Digest {
+    let file = try FileDescriptor(reading: path)
+    let size = try file.size()
+    var piece = [UInt8](repeating: 0, count: min(size, 1 << 20))
+    var hash = SHA256()
+    var done = 0
+    while done < size {
+      let count = min(piece.count, size - done)
+      try piece.withUnsafeMutableBufferPointer { (buffer) throws(TensorFileError) in
+        let part = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count])
+        try file.read(into: part, at: done)
+        hash.update(UnsafeRawBufferPointer(part))
+      }
+      done += count
+    }
+    return hash.finish()
+  }
 }

@@ -3,10 +3,12 @@ extension SafetensorsFile {
   ///
   /// The order in the file is that of the safetensors library: wider elements first, so that each is aligned, then by
   /// name. Names must be unique and not `__metadata__`. Equal tensors and metadata give equal bytes.
+  /// - Returns: the SHA-256 of the file's bytes.
   /// - Throws: `TensorFileError` of kind `.cannotWrite`, or what a source throws.
+  @discardableResult
   public static func write(
     _ sources: [TensorSource], metadata: [String: String] = [:], to path: String
-  ) throws {
+  ) throws -> SHA256.Digest {
     let ordered = sources.sorted {
       let (a, b) = ($0.description, $1.description)
       return a.type.size != b.type.size ? a.type.size > b.type.size : precedes(a.name, b.name)
@@ -15,8 +17,17 @@ extension SafetensorsFile {
     precondition(names.count == sources.count && !names.contains("__metadata__"), "names of tensors: \(names.sorted())")
 
     var file = try AtomicFile(path: path)
-    try file.append(SafetensorsHeader.encode(ordered.map(\.description), metadata: metadata))
-    for source in ordered { try source.forEachPiece { try file.append($0) } }
+    var hash = SHA256()
+    let header = SafetensorsHeader.encode(ordered.map(\.description), metadata: metadata)
+    header.withUnsafeBytes { hash.update($0) }
+    try file.append(header)
+    for source in ordered {
+      try source.forEachPiece {
+        hash.update($0)
+        try file.append($0)
+      }
+    }
     try file.commit()
+    return hash.finish()
   }
 }

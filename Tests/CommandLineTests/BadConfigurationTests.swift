@@ -63,7 +63,16 @@ import Testing
     ("--milestones 3,x", "--milestones 3,x cannot be: give epochs as 30,60,80 or steps as 500st,800st."),
     ("--bucket-size 4MB", "--bucket-size 4MB cannot be: give a size as 4MiB, 512KiB or 65536."),
     ("--bucket-size 0", "--bucket-size 0 cannot be: give a size as 4MiB, 512KiB or 65536."),
-    ("--save-every 0", "--save-every 0 cannot be: give at least 1 step. \(help)"),
+    (
+      "--save-every 0",
+      "--save-every 0 cannot be: give steps as 200, epochs as 2ep, minutes as 10min, or several. \(help)"
+    ),
+    (
+      "--save-every 2h",
+      "--save-every 2h cannot be: give steps as 200, epochs as 2ep, minutes as 10min, or several. \(help)"
+    ),
+    ("--stop-after 3", "--stop-after 3 cannot be: give a time as 3h50m, 90s or 1d. \(help)"),
+    ("--keep 0", "--keep 0 cannot be: give at least 1. \(help)"),
     ("--log-every 0", "--log-every 0 cannot be: give at least 1 step. \(help)"),
     ("--dry-run 0", "--dry-run 0 cannot be: give at least 1 step. \(help)"),
     (

@@ -89,7 +89,7 @@ import Testing
       (
         ["--seed", "8", "--save-every", "3"], 64,
         "rank 2 on HOST has other settings than rank 0 on HOST (seed 8, there "
-          + "seed 42; save-every 3, there save-every not given); give all ranks the same arguments and the same "
+          + "seed 42; save-every 3, there save-every 10min); give all ranks the same arguments and the same "
           + "--config."
       ),
     ] as [([String], Int32, String)] {

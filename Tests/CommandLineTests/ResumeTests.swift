@@ -180,7 +180,8 @@ import Testing
     #expect(
       text
         == "error (64): run/checkpoints/step-N belongs to a run with other settings (learning-rate was 0.1, is 0.05; "
-        + "momentum was 0.9, is 0.8); give the same settings, or another --run-dir.\n")
+        + "momentum was 0.9, is 0.8); give the same settings, another --run-dir, or --allow-changed to go on with these.\n"
+    )
     // Left as it was: it still goes on with its own settings.
     #expect(try resume(.alone, in: directory.url).exitCode == 0)
   }

@@ -61,9 +61,11 @@ struct Record: Equatable, CustomStringConvertible {
         line,
         without: [
           "time", "samples_per_second", "share_of_compute", "share_of_communication", "share_of_data",
-          "share_of_update", "share_of_hidden_communication", "path",
+          "share_of_update", "share_of_hidden_communication", "share_of_saving",
         ])
     }
+    // Saves end when they end.
+    .filter { !$0.contains(#""event":"checkpoint""#) }
     screen = Self.metrics(job)
     files = [:]
     for name in ["model.safetensors", "model-best.safetensors"] { files[name] = try? read(name) }

@@ -55,7 +55,7 @@ import Training
   @Test func aCheckpointGivesTheStateBack() throws {
     let directory = try TemporaryDirectory()
     let state = try Self.state()
-    let path = try Checkpoint.write(state, manifest: Self.manifest, to: directory.url.path)
+    let path = try CheckpointStore(directory: directory.url.path).write(state, Self.manifest).path
     #expect(path == directory.url.path + "/step-00000012")
     let checkpoint = try Checkpoint(path: path)
     try checkpoint.verify()
@@ -69,23 +69,29 @@ import Training
 
   @Test func checkpointsAreListedNewestFirst() throws {
     let directory = try TemporaryDirectory()
-    for step in [9, 100, 12] {
+    let store = CheckpointStore(directory: directory.url.path)
+    for step in [9, 100, 12, 123_456_789, 99_999_999] {
       var manifest = Self.manifest
       manifest.step = step
-      _ = try Checkpoint.write(Self.state(model: .mlp), manifest: manifest, to: directory.url.path)
+      _ = try store.write(Self.state(model: .mlp), manifest)
     }
     // What a killed job leaves is not a checkpoint.
     let left = directory.url.appendingPathComponent(".step-00000200.temporary")
     try FileManager.default.createDirectory(at: left, withIntermediateDirectories: false)
-    let names = Checkpoint.list(in: directory.url.path).map { URL(fileURLWithPath: $0).lastPathComponent }
-    #expect(names == ["step-00000100", "step-00000012", "step-00000009"])
-    #expect(Checkpoint.list(in: directory.url.path + "/none") == [])
+    func names() -> [String] { store.paths.map { URL(fileURLWithPath: $0).lastPathComponent } }
+    let newest = ["step-123456789", "step-99999999", "step-00000100", "step-00000012", "step-00000009"]
+    #expect(names() == newest)
+    #expect(CheckpointStore(directory: directory.url.path + "/none").paths == [])
+    store.removeLeftovers()
+    #expect(!FileManager.default.fileExists(atPath: left.path))
+    store.prune(keeping: 2, andStep: 12)
+    #expect(names() == ["step-123456789", "step-99999999", "step-00000012"])
   }
 
   /// A byte anywhere, a missing file, a cut: `verify` or reading tells, with 65.
   @Test func damageIsFound() throws {
     let directory = try TemporaryDirectory()
-    let path = try Checkpoint.write(Self.state(model: .mlp), manifest: Self.manifest, to: directory.url.path)
+    let path = try CheckpointStore(directory: directory.url.path).write(Self.state(model: .mlp), Self.manifest).path
     let file = URL(fileURLWithPath: path + "/state.safetensors")
     let sound = try Data(contentsOf: file)
     func expectFault(_ comment: String) {
@@ -113,9 +119,58 @@ import Training
     expectFault("no manifest")
   }
 
+  /// Whatever a tolerant reader would pass over is damage.
+  @Test func aManifestIsReadToTheLetter() throws {
+    let directory = try TemporaryDirectory()
+    let path = try CheckpointStore(directory: directory.url.path).write(Self.state(model: .mlp), Self.manifest).path
+    let manifest = URL(fileURLWithPath: path + "/manifest.json")
+    let sound = try String(contentsOf: manifest, encoding: .utf8)
+    #expect(try Checkpoint(path: path).manifest.step == 12)
+    let changes: [(String, String)] = [
+      (#""step" : 12"#, #""step" : 13"#), (#""step" : 12"#, #""step" : 012"#),
+      (#""step" : 12"#, #""step" : 12, "step" : 12"#), (#""loss" : 0.5"#, #""loss" : 0.25"#),
+      (#""loss" : 0.5"#, #""loss" : 5e-1"#), ("seed: 3", "seed: 4"), (#""plan" : "p""#, #""plan" : "p" "#),
+      (#""format" : 2"#, #""format" : 1"#), (#""format" : 2"#, #""format" : 3"#),
+      ("state.safetensors", "../state.safetensors"), ("{", " {"), ("}", "} "),
+    ]
+    for (old, new) in changes {
+      try #require(sound.contains(old), "\(old)")
+      try sound.replacingOccurrences(of: old, with: new).write(to: manifest, atomically: false, encoding: .utf8)
+      let error = #expect(throws: TrainingError.self, "\(old) as \(new)") { try Checkpoint(path: path) }
+      #expect(error?.code == .badData, "\(old) as \(new)")
+    }
+    let bytes = Array(sound.utf8)
+    for place in stride(from: 0, to: bytes.count, by: 7) {
+      var damaged = bytes
+      damaged[place] ^= 4
+      try Data(damaged).write(to: manifest)
+      #expect(throws: TrainingError.self, "byte \(place)") { try Checkpoint(path: path) }
+    }
+    try sound.write(to: manifest, atomically: false, encoding: .utf8)
+    #expect(try Checkpoint(path: path).manifest.step == 12)
+  }
+
+  /// The same state again is left alone, and what is damaged is replaced.
+  @Test func writingAgainMendsWhatIsDamaged() throws {
+    let directory = try TemporaryDirectory()
+    let store = CheckpointStore(directory: directory.url.path)
+    let state = try Self.state(model: .mlp)
+    let path = try store.write(state, Self.manifest).path
+    func inode() throws -> Int {
+      try #require(FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int)
+    }
+    let before = try inode()
+    _ = try store.write(state, Self.manifest)
+    #expect(try inode() == before)
+    try Data([1, 2, 3]).write(to: URL(fileURLWithPath: path + "/state.safetensors"))
+    try store.write(state, Self.manifest).verify()
+    #expect(try inode() != before)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.url.path) == ["step-00000012"])
+  }
+
   @Test func anotherModelsCheckpointIsRefused() throws {
     let directory = try TemporaryDirectory()
-    let path = try Checkpoint.write(Self.state(model: .mlp), manifest: Self.manifest, to: directory.url.path)
+    let path = try CheckpointStore(directory: directory.url.path).write(Self.state(model: .mlp), Self.manifest).path
     let other = try Self.state(model: .cnn)
     let error = #expect(throws: TrainingError.self) { try Checkpoint(path: path).load(into: other) }
     #expect(error?.code == .badData)

@@ -10,6 +10,7 @@ public final class Console: JobObserver {
   private let begin = Date()
   private var lastLine = Date.distantPast
   private var lastEpoch = -1
+  private var lastSave = Date.distantPast
 
   public init(hidesProgress: Bool = false) { terminal = Terminal(hidesProgress: hidesProgress) }
 
@@ -29,7 +30,16 @@ public final class Console: JobObserver {
     case .started, .finished: break
     case .step(let report): step(report)
     case .evaluated(let report): terminal.line(report.line)
+    case .saved(let report): saved(report)
     }
+  }
+
+  /// As seldom as step lines, because saves may be frequent.
+  private func saved(_ report: SaveReport) {
+    let now = Date()
+    guard now.timeIntervalSince(lastSave) >= (terminal.isInteractive ? 2 : 30) else { return }
+    lastSave = now
+    terminal.line(report.line)
   }
 
   private func step(_ report: StepReport) {

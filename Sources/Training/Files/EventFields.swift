@@ -14,10 +14,14 @@ struct EventFields: Encodable {
   var shareOfData: Double?
   var shareOfUpdate: Double?
   var shareOfHiddenCommunication: Double?
+  var shareOfSaving: Double?
   var correct: Int?
   var total: Int?
   var isBest: Bool?
   var path: String?
+  var bytes: Int?
+  var seconds: Double?
+  var waited: Double?
 
   enum CodingKeys: String, CodingKey {
     case event, time, step, epoch, loss
@@ -29,12 +33,13 @@ struct EventFields: Encodable {
     case shareOfData = "share_of_data"
     case shareOfUpdate = "share_of_update"
     case shareOfHiddenCommunication = "share_of_hidden_communication"
+    case shareOfSaving = "share_of_saving"
     case correct, total
     case isBest = "is_best"
-    case path
+    case path, bytes, seconds, waited
   }
 
-  init(step: Int? = nil, path: String? = nil) { (self.step, self.path) = (step, path) }
+  init(step: Int? = nil) { self.step = step }
 
   init(_ report: StepReport) {
     step = report.step
@@ -48,6 +53,7 @@ struct EventFields: Encodable {
     shareOfData = report.shares.data
     shareOfUpdate = report.shares.update
     shareOfHiddenCommunication = report.shares.hiddenCommunication
+    shareOfSaving = report.shares.saving
   }
 
   init(_ report: EvaluationReport) {
@@ -57,5 +63,13 @@ struct EventFields: Encodable {
     correct = report.correct
     total = report.total
     isBest = report.isBest
+  }
+
+  init(_ report: SaveReport) {
+    step = report.step
+    path = report.path
+    bytes = report.bytes
+    seconds = report.seconds
+    waited = report.waited
   }
 }

@@ -32,6 +32,7 @@ final class RankLog {
     case .started: write("training")
     case .step(let report): write(report.line)
     case .evaluated(let report): write(report.line)
+    case .saved(let report): write(report.line)
     case .finished(let summary): write("done  \(grouped(summary.steps)) steps · state \(summary.stateDigest)")
     }
   }

@@ -15,7 +15,7 @@ public final class RunDirectory {
   /// Directories that this job made, outer ones first.
   private let created: [String]
   private var isWritten = false
-  private var events: FileHandle?
+  private var events: EventFile?
 
   /// Creates the directory, or opens an existing one, and takes its lock.
   ///
@@ -88,16 +88,9 @@ public final class RunDirectory {
   /// Appends an object to `events.jsonl`.
   public func append(event: some Encodable) throws {
     isWritten = true
-    let path = file("events.jsonl")
-    if events == nil {
-      let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-      guard descriptor >= 0 else { throw Self.cannotWrite(path, errno) }
-      events = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    }
-    do { try events?.write(contentsOf: Self.json(event) + Data("\n".utf8)) } catch {
-      let system = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError ?? error as NSError
-      throw Self.cannotWrite(path, system.domain == NSPOSIXErrorDomain ? Int32(system.code) : EIO)
-    }
+    let file = try events ?? EventFile(path: file("events.jsonl"))
+    events = file
+    try file.append(Self.json(event) + Data("\n".utf8))
   }
 
   /// One line of JSON with sorted keys, so that equal values give equal text.
@@ -110,7 +103,7 @@ public final class RunDirectory {
     return try encoder.encode(value)
   }
 
-  private static func cannotWrite(_ path: String, _ code: Int32) -> TrainingError {
+  static func cannotWrite(_ path: String, _ code: Int32) -> TrainingError {
     TrainingError(
       .cannotWrite,
       "\(path): cannot be written (\(String(cString: strerror(code)).lowercased())); "

@@ -24,7 +24,7 @@ public struct StoredRun: Sendable {
     let planPath = directory + "/" + PlanFile.name
     plan = (try? Self.text(planPath, "")).map { ($0, planPath) }
     guard FileManager.default.fileExists(atPath: path) else {
-      let newest = Checkpoint.list(in: directory + "/checkpoints").first
+      let newest = CheckpointStore(directory: directory + "/checkpoints").paths.first
       throw TrainingError(
         .badData,
         "\(path): is not there, because the run is not finished; "

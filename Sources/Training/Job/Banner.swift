@@ -64,9 +64,9 @@ public struct Banner: Sendable {
           + (recipe.allReduce.caveat == nil ? "" : " · bits may depend on the number of ranks")
       ))
     if session != nil {
-      let when = job.saveEvery.map { "every \(grouped($0)) steps and " } ?? ""
+      let when = job.saveEvery.map { $0.text + ", " }.joined()
       let from = session?.resumedFrom.map { " · going on from \($0)" } ?? ""
-      lines.append(("save", "\(when)after each epoch\(from)"))
+      lines.append(("save", "\(when)after each epoch, on USR1 and TERM\(from)"))
     }
     let done = trainer.state.position.step
     let epochs = String(format: "%g", (Double(total) / Double(plan.stepsPerEpoch) * 100).rounded() / 100)

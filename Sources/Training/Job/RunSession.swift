@@ -2,7 +2,7 @@ import Foundation
 import MPI
 import TensorFiles
 
-/// A job's hold on its run directory: rank 0's side of resuming, saving and recording.
+/// A job's hold on its run directory: rank 0's side of resuming, saving (`RunSession+Saving`) and recording.
 final class RunSession {
   let directory: RunDirectory
   /// The summary of a run that is already finished.
@@ -10,11 +10,27 @@ final class RunSession {
   /// The placement that a run to go on with was started with.
   let stored: (shards: Int, threads: Int)?
   private(set) var resumedFrom: String?
+  /// What is shown and logged of the run while it goes on.
+  var report: (SaveReport) throws -> Void = { _ in }
+  var warn: (String) -> Void = { _ in }
+  let saving: Saving
+  let writer: CheckpointWriter
+  /// The newest checkpoint that is known to be whole, and when it was.
+  var lastGood: (step: Int, time: Date)?
+  var lastSave = Date()
+  private var cannotRecord = false
   /// What the user should know and need not act on now.
   private(set) var warnings: [String] = []
   private let checkpoint: Checkpoint?
-  private var configuration = ""
-  private var plan: String?
+  private(set) var configuration = ""
+  private(set) var plan: String?
+  private let allowsChanges: TrainingJob.AllowedChanges
+
+  /// When states are saved and which are kept.
+  struct Saving: Sendable {
+    var intervals: [SaveInterval]
+    var keep: Int
+  }
 
   var path: String { directory.path }
   /// The choice of kernels of the run to go on with, where it is kept in a file.
@@ -27,6 +43,12 @@ final class RunSession {
   init(_ job: TrainingJob) throws {
     let path = job.runDirectory ?? Self.freshPath(job.network?.name ?? job.recipe.model.rawValue)
     directory = try RunDirectory(at: path)
+    let store = CheckpointStore(directory: directory.file("checkpoints"))
+    store.removeLeftovers()
+    AtomicDirectory.removeLeftovers(in: directory.path)
+    saving = Saving(intervals: job.saveEvery, keep: job.keep)
+    writer = CheckpointWriter(store)
+    allowsChanges = job.allowedChanges
     let hasRun = directory.exists("config.yaml")
     if job.resume == .none && hasRun { throw Self.refusal(path) }
     if case .auto = job.resume, let data = FileManager.default.contents(atPath: directory.file("summary.json")) {
@@ -38,7 +60,10 @@ final class RunSession {
     }
     switch job.resume {
     case .none: checkpoint = nil
-    case .auto: (checkpoint, warnings) = Self.newest(directory)
+    case .auto:
+      let (newest, damage) = store.newest()
+      checkpoint = newest
+      warnings = damage.map { "passing over a checkpoint: \($0)" }
     case .checkpoint(let path):
       let chosen = try Checkpoint(path: path)
       try chosen.verify()
@@ -60,21 +85,6 @@ final class RunSession {
       .badConfiguration, "--resume none, but \(path) already holds a run; give another --run-dir, or --resume auto.")
   }
 
-  /// The newest checkpoint that is whole, and a sentence for each damaged one that was passed over.
-  private static func newest(_ directory: RunDirectory) -> (Checkpoint?, [String]) {
-    var warnings: [String] = []
-    for path in Checkpoint.list(in: directory.file("checkpoints")) {
-      do {
-        let checkpoint = try Checkpoint(path: path)
-        try checkpoint.verify()
-        return (checkpoint, warnings)
-      } catch {
-        warnings.append("passing over a checkpoint: \(error)")
-      }
-    }
-    return (nil, warnings)
-  }
-
   private static func freshPath(_ model: String) -> String {
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")
@@ -91,16 +101,10 @@ final class RunSession {
   func prepare(_ trainer: Trainer, configuration settings: [(key: String, value: String?)], plan: String?) throws {
     configuration = settings.map { "\($0.key): \($0.value ?? "null")\n" }.joined()
     if let checkpoint {
-      try checkSame(checkpoint.manifest.configuration, configuration, checkpoint.path)
-      if checkpoint.manifest.fingerprint != Fingerprint.ofThisMachine().description {
-        throw TrainingError(
-          .badConfiguration,
-          "\(checkpoint.path) was made with "
-            + "\(Fingerprint.ofThisMachine().differences(inLine: checkpoint.manifest.fingerprint)), so the bits would differ: "
-            + "go on where it was made, or start anew from its parameters (checkpoint export, --init).")
-      }
+      try checkSame(checkpoint, trainer)
       try checkpoint.load(into: trainer.state)
       resumedFrom = checkpoint.path
+      lastGood = (checkpoint.manifest.step, Date())
     }
     self.plan = plan
     if let plan { try directory.write(plan, to: PlanFile.name) }
@@ -125,62 +129,65 @@ final class RunSession {
     return progress
   }
 
-  /// Settings that would change the run are refused, field by field.
-  private func checkSame(_ before: String, _ now: String, _ path: String) throws {
-    func fields(_ text: String) -> [String: String] {
-      Dictionary(
-        text.split(separator: "\n").compactMap { line in
-          let parts = line.split(separator: ":", maxSplits: 1)
-          return parts.count == 2 ? (String(parts[0]), parts[1].trimmingCharacters(in: .whitespaces)) : nil
-        }, uniquingKeysWith: { a, _ in a })
+  /// What would change the run is refused, field by field, unless it is allowed; then it is said.
+  private func checkSame(_ checkpoint: Checkpoint, _ trainer: Trainer) throws {
+    let manifest = checkpoint.manifest
+    var changes = RunChanges.settings(manifest.configuration, configuration)
+    if let before = manifest.data, case let now = Self.digest(of: trainer.data), before != now {
+      changes.append("the data set had the digest \(before), has \(now)")
     }
-    let (old, new) = (fields(before), fields(now))
-    let changed = Set(old.keys).union(new.keys).subtracting(["data-dir", "recompute"]).filter { old[$0] != new[$0] }
-      .sorted()
-    if changed.isEmpty { return }
-    let list = changed.map { "\($0) was \(old[$0] ?? "null"), is \(new[$0] ?? "null")" }.joined(separator: "; ")
-    throw TrainingError(
-      .badConfiguration,
-      "\(path) belongs to a run with other settings (\(list)); give the same settings, or another --run-dir.")
-  }
-
-  func save(_ trainer: Trainer, _ progress: RunProgress) throws {
-    let manifest = Checkpoint.Manifest(
-      step: trainer.state.position.step,
-      epoch: Double(trainer.state.position.step) / Double(trainer.plan.stepsPerEpoch),
-      configuration: configuration, plan: trainer.planDigest, fingerprint: Fingerprint.ofThisMachine().description,
-      stateSHA256: try trainer.state.stateDigest().description, files: [:], loss: progress.loss,
-      best: progress.best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) }, kernels: plan)
-    let path = try Checkpoint.write(trainer.state, manifest: manifest, to: directory.file("checkpoints"))
-    // The newest two: the one just written, and the one before in case this one is damaged later.
-    for old in Checkpoint.list(in: directory.file("checkpoints")).dropFirst(2) {
-      try? FileManager.default.removeItem(atPath: old)
+    if !changes.isEmpty {
+      let list = changes.joined(separator: "; ")
+      guard allowsChanges.settings else {
+        throw TrainingError(
+          .badConfiguration,
+          "\(checkpoint.path) belongs to a run with other settings (\(list)); give the same settings, another --run-dir, "
+            + "or --allow-changed to go on with these.")
+      }
+      warnings.append("going on with other settings than \(checkpoint.path) was made with: \(list).")
     }
-    try record(name: "checkpoint", EventFields(step: trainer.state.position.step, path: path))
+    let fingerprint = Fingerprint.ofThisMachine()
+    if manifest.fingerprint != fingerprint.description {
+      let differences = fingerprint.differences(inLine: manifest.fingerprint)
+      guard allowsChanges.machines else {
+        throw TrainingError(
+          .badConfiguration,
+          "\(checkpoint.path) was made with \(differences), so the bits would differ: go on where it was made, start anew "
+            + "from its parameters (checkpoint export, --init), or give --allow-mixed to go on with other bits.")
+      }
+      warnings.append("going on with other bits: \(checkpoint.path) was made with \(differences).")
+    }
   }
 
-  func keepBest(_ trainer: Trainer) throws {
-    try trainer.state.writeParameters(to: directory.file("model-best.safetensors"))
-  }
+  static func digest(of data: TrainingData) -> String { hexadecimal(data.digest) }
 
-  func record(_ event: TrainingEvent) throws {
+  /// Writes an event. A run does not end because it cannot: that is said once.
+  func record(_ event: TrainingEvent) {
     switch event {
-    case .started: try record(name: "started", EventFields())
-    case .step(let report): try record(name: "step", EventFields(report))
-    case .evaluated(let report): try record(name: "evaluated", EventFields(report))
-    case .finished(let summary): try record(name: "finished", EventFields(step: summary.steps))
+    case .started: record(name: "started", EventFields())
+    case .step(let report): record(name: "step", EventFields(report))
+    case .evaluated(let report): record(name: "evaluated", EventFields(report))
+    case .saved(let report): record(name: "checkpoint", EventFields(report))
+    case .finished(let summary): record(name: "finished", EventFields(step: summary.steps))
     }
   }
 
-  private func record(name: String, _ fields: EventFields) throws {
+  private func record(name: String, _ fields: EventFields) {
     var fields = fields
     fields.event = name
     fields.time = Date().timeIntervalSince1970
-    try directory.append(event: fields)
+    do {
+      try directory.append(event: fields)
+      cannotRecord = false
+    } catch {
+      if !cannotRecord { warn("\(error) Training goes on; events are missing there from now on.") }
+      cannotRecord = true
+    }
   }
 
   /// Final parameters, then the summary, whose presence says that the run is finished.
   func finish(_ trainer: Trainer, _ summary: RunSummary, _ world: Communicator) throws {
+    try drain()
     try trainer.state.writeParameters(to: directory.file("model.safetensors"))
     let file = SummaryFile(summary, trainer, ranks: world.size)
     let text = String(decoding: try RunDirectory.json(file, pretty: true), as: UTF8.self)

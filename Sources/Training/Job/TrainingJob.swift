@@ -10,8 +10,14 @@ public struct TrainingJob: Sendable {
   /// Nil for `runs/<model>-<date>-<time>`.
   public var runDirectory: String?
   public var resume = Resume.auto
-  /// Global steps between checkpoints; nil for one at the end of each epoch.
-  public var saveEvery: Int?
+  /// When states are saved, beside the end of each epoch.
+  public var saveEvery = [SaveInterval(10, .minutes)]
+  /// Checkpoints to keep, the newest; that of the best evaluation is kept beside them.
+  public var keep = 2
+  /// What may differ from the checkpoint that the run goes on from.
+  public var allowedChanges = AllowedChanges()
+  /// Seconds after which to save and end, as if a signal had asked for it.
+  public var stopAfterSeconds: Double?
   /// A safetensors file to start from, and the layers that keep their own start.
   public var initialParameters: String?
   public var skippedLayers: [String] = []
@@ -32,6 +38,15 @@ public struct TrainingJob: Sendable {
     case checkpoint(String)
   }
 
+  /// Changes that give the promise of equal bits up, and are said.
+  public struct AllowedChanges: Sendable, Hashable {
+    /// Of the recipe and the data set.
+    public var settings = false
+    /// Of the machine and the libraries.
+    public var machines = false
+    public init() {}
+  }
+
   public init(_ recipe: Recipe) { self.recipe = recipe }
 
   /// Runs the job. Collective.
@@ -39,12 +54,14 @@ public struct TrainingJob: Sendable {
   /// - Parameter observer: shows the run; asked on rank 0 only.
   /// - Returns: the exit code.
   public func run(_ world: Communicator, observer: any JobObserver) throws -> Int32 {
+    let start = Date()
     let observer: (any JobObserver)? = world.rank == 0 ? observer : nil
 
     try checkEqual(on: world)
     // Rank 0 holds the run directory; what it finds there decides for all.
     let session = try world.agree { try world.rank == 0 && dryRun == nil ? RunSession(self) : nil }
     for warning in session?.warnings ?? [] { observer?.warning(warning) }
+    let warned = session?.warnings.count ?? 0
     var found = [session?.finished == nil ? 0 : 1, session?.stored?.shards ?? 0, session?.stored?.threads ?? 0]
     try world.broadcast(&found)
     if found[0] == 1 {
@@ -82,26 +99,39 @@ public struct TrainingJob: Sendable {
       if let initialParameters { try state.readParameters(from: initialParameters, skipping: skippedLayers) }
       try session?.prepare(trainer, configuration: recipe.settings(dataDirectory: dataDirectory), plan: kernels.file)
     }
+    for warning in session?.warnings.dropFirst(warned) ?? [] { observer?.warning(warning) }
     observer?.banner(Banner(trainer, world, self, session, readSeconds: seconds))
     let log = try makeLog(session, trainer, world)
+    session?.warn = { text in
+      observer?.warning(text)
+      log?.write("warning  \(text)")
+    }
+    session?.report = { report in
+      observer?.event(.saved(report))
+      log?.write(.saved(report))
+    }
 
-    var actions = Trainer.RunActions(logEvery: logEvery, evaluates: dryRun == nil, saveEvery: saveEvery)
+    var actions = Trainer.RunActions(logEvery: logEvery, evaluates: dryRun == nil)
     actions.stopAfter = dryRun.map { trainer.state.position.step + $0 }
     actions.progress = try RunSession.progress(session, trainer, world)
-    actions.save = { progress in try world.agree { try session?.save(trainer, progress) } }
-    actions.keepBest = { try world.agree { try session?.keepBest(trainer) } }
+    actions.afterStep = { end in try session?.afterStep(trainer, end) }
+    actions.stop = { progress in try world.agree { try session?.save(trainer, progress) } }
     if dryRun == nil {
       StopRequest.listen()
-      trainer.wantsToStop = { StopRequest.received != 0 }
+      let deadline = stopAfterSeconds.map { start.addingTimeInterval($0) } ?? .distantFuture
+      trainer.wantsToStop = { StopRequest.received != 0 || Date() > deadline }
     }
     let summary: RunSummary?
     do {
       summary = try trainer.run(actions) { event in
+        if case .finished = event { try session?.drain() }
         observer?.event(event)
         log?.write(event)
-        try session?.record(event)
+        session?.record(event)
       }
     } catch {
+      // What is being written is finished.
+      try? session?.drain()
       log?.write("error  \(TrainingError(error))")
       throw error
     }

@@ -4,6 +4,8 @@ import Foundation
 public struct StepTimes: Sendable {
   public enum Phase: Int, Sendable, CaseIterable {
     case data, compute, communication, update
+    /// Between steps: copies of the state.
+    case saving
   }
 
   /// Parts of a whole.
@@ -15,6 +17,7 @@ public struct StepTimes: Sendable {
     /// Under way while gradients were computed; a part of `compute`.
     public var hiddenCommunication = 0.0
     public var update = 0.0
+    public var saving = 0.0
   }
 
   private var nanoseconds = [UInt64](repeating: 0, count: Phase.allCases.count)
@@ -42,7 +45,7 @@ public struct StepTimes: Sendable {
     func share(_ phase: Phase) -> Double { Double(nanoseconds[phase.rawValue]) / total }
     return Shares(
       data: share(.data), compute: share(.compute), communication: share(.communication),
-      hiddenCommunication: Double(hidden) / total, update: share(.update))
+      hiddenCommunication: Double(hidden) / total, update: share(.update), saving: share(.saving))
   }
 
   /// Nanoseconds booked to a phase.

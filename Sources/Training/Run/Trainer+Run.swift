@@ -3,25 +3,33 @@ import Foundation
 import MPI
 
 extension Trainer {
-  /// What happens between steps. Every rank gives the same; the closures are collective.
+  /// What happens between steps. Every rank gives the same.
   public struct RunActions {
     /// Steps between reports.
     public var logEvery = 50
     /// Whether to evaluate after each epoch and at the end.
     public var evaluates = true
-    /// Steps between saves, beside those after evaluations.
-    public var saveEvery: Int?
     /// The step to stop after, if before the end of the run.
     public var stopAfter: Int?
     /// What a run that goes on has to show already.
     public var progress = RunProgress()
-    public var save: (RunProgress) throws -> Void = { _ in }
-    /// Called when an evaluation beats all before.
-    public var keepBest: () throws -> Void = {}
+    /// Called after each step. Not collective: a rank may do what it likes with its state, as long as it leaves it as it is.
+    public var afterStep: (StepEnd) throws -> Void = { _ in }
+    /// Called after the last step where a rank was asked to stop. Collective.
+    public var stop: (RunProgress) throws -> Void = { _ in }
 
-    public init(logEvery: Int = 50, evaluates: Bool = true, saveEvery: Int? = nil) {
-      (self.logEvery, self.evaluates, self.saveEvery) = (logEvery, evaluates, saveEvery)
-    }
+    public init(logEvery: Int = 50, evaluates: Bool = true) { (self.logEvery, self.evaluates) = (logEvery, evaluates) }
+  }
+
+  /// The end of a step, for whoever saves.
+  public struct StepEnd: Sendable {
+    /// From 1.
+    public var step: Int
+    /// Epochs that are finished, if the step was the last of one; the state has been evaluated then.
+    public var epoch: Int?
+    /// Whether that evaluation was better than all before.
+    public var isBest = false
+    public var progress = RunProgress()
   }
 
   /// Trains from the state's position to the end. Collective.
@@ -52,17 +60,23 @@ extension Trainer {
         times = StepTimes()
         try observe(.step(report))
       }
+      var stepEnd = StepEnd(step: number)
       if actions.evaluates && endsEpoch {
-        latest = try evaluate(best: &progress.best)
-        if let latest { try observe(.evaluated(latest)) }
-        if latest?.isBest == true { try actions.keepBest() }
+        let report = try evaluate(best: &progress.best)
+        latest = report
+        try observe(.evaluated(report))
         try checkParametersAreEqual("after step \(number)")
+        stepEnd.epoch = result.batch.epoch + 1
+        stepEnd.isBest = report.isBest
       }
-      let stops = result.isStopRequested && number < end
-      if stops || (actions.evaluates && endsEpoch) || actions.saveEvery.map({ number % $0 == 0 }) ?? false {
-        try actions.save(progress)
+      stepEnd.progress = progress
+      times.start()
+      try actions.afterStep(stepEnd)
+      times.stamp(.saving)
+      if result.isStopRequested && number < end {
+        try actions.stop(progress)
+        return nil
       }
-      if stops { return nil }
       if endsEpoch { window.reopen() }
     }
 

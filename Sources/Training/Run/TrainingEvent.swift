@@ -5,12 +5,25 @@
 ///     started
 ///     step …               at step 1, every `Schedule.logEvery` steps, and the last of an epoch
 ///     evaluated            after each epoch and at the end
+///     saved                when a checkpoint is on the disk, some steps after it was begun
 ///     finished
 public enum TrainingEvent: Sendable {
   case started
   case step(StepReport)
   case evaluated(EvaluationReport)
+  case saved(SaveReport)
   case finished(RunSummary)
+}
+
+/// A checkpoint that is whole and on the disk.
+public struct SaveReport: Sendable {
+  public var step: Int
+  public var path: String
+  public var bytes: Int
+  /// From the copy of the state to the end, beside training.
+  public var seconds: Double
+  /// Of those, the time that training waited.
+  public var waited: Double
 }
 
 /// One step, and the rates since the report before.

@@ -38,6 +38,15 @@ public final class TrainingState {
     slots = try slotNames.indices.map { try FloatBuffer(count: layout.count, skew: 1088 * ($0 + 2)) }
   }
 
+  /// Takes the values and the position of another state of the same layout.
+  func assign(from other: TrainingState) {
+    precondition(other.layout.count == layout.count && other.slotNames == slotNames)
+    for (own, values) in zip([parameters] + slots, [other.parameters] + other.slots) {
+      own.pointer.update(from: values.pointer, count: layout.count)
+    }
+    position = other.position
+  }
+
   /// The parameters and running statistics as files hold them.
   public var parameterTensors: [TensorSource] { tensors(of: parameters, prefix: "", trainableOnly: false) }
 

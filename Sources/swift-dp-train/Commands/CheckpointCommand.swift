@@ -6,7 +6,7 @@ import Training
 struct CheckpointCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "checkpoint", abstract: "Look at checkpoints, check them, take the parameters out.",
-    subcommands: [List.self, Show.self, Verify.self, Export.self])
+    subcommands: [List.self, Show.self, Verify.self, Diff.self, Export.self])
 
   /// The checkpoints that a directory stands for, newest first: those of a run, or itself.
   static func checkpoints(in directory: String) throws -> [String] {
@@ -15,7 +15,7 @@ struct CheckpointCommand: ParsableCommand {
       throw TrainingError(.badData, "\(directory): is not there; give the directory of a run or of a checkpoint.")
     }
     guard files.fileExists(atPath: directory + "/checkpoints") else { return [directory] }
-    return Checkpoint.list(in: directory + "/checkpoints")
+    return CheckpointStore(directory: directory + "/checkpoints").paths
   }
 
   struct List: ParsableCommand {
@@ -31,7 +31,7 @@ struct CheckpointCommand: ParsableCommand {
         ("step", .trailing), ("epoch", .trailing), ("size", .trailing), ("best correct", .trailing),
         ("checkpoint", .leading),
       ])
-      for path in Checkpoint.list(in: directory + "/checkpoints") {
+      for path in CheckpointStore(directory: directory + "/checkpoints").paths {
         guard let checkpoint = try? Checkpoint(path: path) else {
           table.add(["?", "?", "", "", "\(path) (damaged)"])
           continue
@@ -94,6 +94,34 @@ struct CheckpointCommand: ParsableCommand {
         }
       }
       if isDamaged { throw ArgumentParser.ExitCode(Training.ExitCode.badData.rawValue) }
+    }
+  }
+
+  struct Diff: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "What differs between two checkpoints: settings, position, tensors.",
+      discussion: "Exit code 0 if nothing does, 1 if something does.")
+
+    @Argument(help: "Directory of a checkpoint.") var first: String
+    @Argument(help: "Directory of another.") var second: String
+
+    func run() throws {
+      let difference = try CheckpointDifference(Checkpoint(path: first), Checkpoint(path: second))
+      if difference.isEmpty { return print("the same state, of the same run") }
+      var lines = difference.statements
+      lines += difference.onlyInFirst.map { "\($0) is in \(first) only" }
+      lines += difference.onlyInSecond.map { "\($0) is in \(second) only" }
+      var table = Table([
+        ("tensor", .leading), ("elements", .trailing), ("differ", .trailing), ("by at most", .trailing),
+      ])
+      for tensor in difference.tensors {
+        table.add([
+          tensor.name, grouped(tensor.elements), tensor.differing.map(grouped) ?? "another shape",
+          significant(tensor.distance),
+        ])
+      }
+      show(lines + (difference.tensors.isEmpty ? [] : [""] + table.lines))
+      throw ArgumentParser.ExitCode(1)
     }
   }
 

@@ -4,7 +4,15 @@ import Training
 /// Where a run writes, where it starts and what it shows. None of this changes a bit.
 struct JobOptions: ParsableArguments {
   @Option(help: "Directory of the run (default: runs/<model>-<date>-<time>).") var runDir: String?
-  @Option(help: "Global steps between checkpoints (default: only at the end of each epoch).") var saveEvery: Int?
+  @Option(help: "Checkpoints beside those after each epoch: 200 steps, 2ep or 10min apart, or several as 500,10min.")
+  var saveEvery = "10min"
+  @Option(help: "Checkpoints to keep, beside that of the best evaluation.") var keep = 2
+  @Option(help: "Save and end after so long (exit code 75), as 3h50m: before the scheduler's time limit.")
+  var stopAfter: String?
+  @Flag(name: .customLong("allow-changed"), help: "Go on from a checkpoint of other settings or data.")
+  var allowsChanges = false
+  @Flag(name: .customLong("allow-mixed"), help: "Go on from a checkpoint of another processor or library; bits differ.")
+  var allowsMixed = false
   @Option(help: "auto: go on from the newest checkpoint of --run-dir; none: refuse an existing run; or a checkpoint.")
   var resume = "auto"
   @Option(name: .customLong("init"), help: "Start from the parameters of a safetensors file.") var initial: String?
@@ -15,11 +23,31 @@ struct JobOptions: ParsableArguments {
   @Flag(name: .customLong("no-progress"), help: "No progress bar, also on a terminal.") var hidesProgress = false
 
   func validate() throws {
-    if let saveEvery { try check(saveEvery > 0, "--save-every \(saveEvery)", "give at least 1 step") }
+    _ = try saveIntervals()
+    _ = try stopAfterSeconds()
+    try check(keep > 0, "--keep \(keep)", "give at least 1")
     try check(logEvery > 0, "--log-every \(logEvery)", "give at least 1 step")
     if let dryRun { try check(dryRun > 0, "--dry-run \(dryRun)", "give at least 1 step") }
     if initSkip != nil && initial == nil {
       throw invalid("--init-skip without --init", "name the file that the other parameters come from")
+    }
+  }
+
+  func saveIntervals() throws -> [SaveInterval] {
+    try saveEvery.split(separator: ",").map { text in
+      guard let interval = SaveInterval(String(text)) else {
+        throw invalid("--save-every \(saveEvery)", "give steps as 200, epochs as 2ep, minutes as 10min, or several")
+      }
+      return interval
+    }
+  }
+
+  func stopAfterSeconds() throws -> Double? {
+    try stopAfter.map { text in
+      guard let seconds = timeSpan(parsing: text) else {
+        throw invalid("--stop-after \(text)", "give a time as 3h50m, 90s or 1d")
+      }
+      return seconds
     }
   }
 

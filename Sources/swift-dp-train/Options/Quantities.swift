@@ -5,6 +5,22 @@ func seconds(parsing text: String) -> Double? {
   quantity(text, units: [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1)])
 }
 
+/// Seconds, from days, hours, minutes and seconds as `3h50m`, `90s`, `1d`; nil for anything else.
+func timeSpan(parsing text: String) -> Double? {
+  let units: [Character: Double] = ["d": 86_400, "h": 3600, "m": 60, "s": 1]
+  var seconds = 0.0
+  var number = ""
+  for character in text {
+    if let unit = units[character], let value = Int(number), value >= 0 {
+      seconds += Double(value) * unit
+      number = ""
+    } else {
+      number.append(character)
+    }
+  }
+  return number.isEmpty && seconds > 0 ? seconds : nil
+}
+
 /// Bytes a second, from bits a second as networks are sold by: `25gbit`, `100mbit`; nil for anything else.
 func bytesPerSecond(parsing text: String) -> Double? {
   quantity(text, units: [("gbit", 1e9 / 8), ("mbit", 1e6 / 8), ("kbit", 1e3 / 8)])

@@ -28,7 +28,11 @@ struct TrainOptions: ParsableArguments {
       case "none": .none
       default: .checkpoint(jobOptions.resume)
       }
-    job.saveEvery = jobOptions.saveEvery
+    job.saveEvery = try jobOptions.saveIntervals()
+    job.keep = jobOptions.keep
+    job.stopAfterSeconds = try jobOptions.stopAfterSeconds()
+    job.allowedChanges.settings = jobOptions.allowsChanges
+    job.allowedChanges.machines = jobOptions.allowsMixed
     job.initialParameters = jobOptions.initial
     job.skippedLayers = jobOptions.skippedLayers
     job.logEvery = jobOptions.logEvery

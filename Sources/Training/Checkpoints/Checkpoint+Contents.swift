@@ -13,14 +13,14 @@ extension Checkpoint {
 
   /// Names, types and shapes of the state's tensors, in the order of names.
   public func tensors() throws -> [TensorDescription] {
-    try classifying { try SafetensorsFile(path: path + "/" + Self.stateName).tensors }
+    try classifying { try SafetensorsFile(path: statePath).tensors }
   }
 
   /// Compares every file with its digest, then the state's tensors with the digest of the state.
   /// - Throws: 65 with the first file that is missing or damaged.
   public func verifyContents() throws {
     try verify()
-    let file = path + "/" + Self.stateName
+    let file = statePath
     let digest = try classifying { try tensorsDigest(Self.sources(file, prefix: "")) }
     guard digest.description == manifest.stateSHA256 else {
       throw TrainingError(
@@ -33,7 +33,7 @@ extension Checkpoint {
   public func exportParameters(to output: String) throws {
     try verify()
     try classifying {
-      try SafetensorsFile.write(Self.sources(path + "/" + Self.stateName, prefix: "model/"), to: output)
+      try SafetensorsFile.write(Self.sources(statePath, prefix: "model/"), to: output)
     }
   }
 

@@ -1,0 +1,80 @@
+import Foundation
+import TensorFiles
+
+/// The checkpoints of one run.
+///
+///     checkpoints/step-00000200/manifest.json        what it is, and the digests of all
+///     checkpoints/step-00000200/state.safetensors    parameters, running statistics, optimizer slots, position
+public struct CheckpointStore: Sendable {
+  public let directory: String
+
+  public init(directory: String) { self.directory = directory }
+
+  /// The directories of checkpoints, newest first; names that are not theirs are passed over.
+  public var paths: [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return names.compactMap { name in Self.step(ofName: name).map { (step: $0, name: name) } }
+      .sorted { $0.step > $1.step }.map { directory + "/" + $0.name }
+  }
+
+  private static let prefix = "step-"
+
+  private static func step(ofName name: String) -> Int? {
+    name.hasPrefix(prefix) ? Int(name.dropFirst(prefix.count)) : nil
+  }
+
+  private func path(ofStep step: Int) -> String {
+    let digits = String(step)
+    return directory + "/" + Self.prefix + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+  }
+
+  /// The newest checkpoint that is whole, and a sentence for each damaged one that was passed over.
+  public func newest() -> (checkpoint: Checkpoint?, damage: [String]) {
+    var damage: [String] = []
+    for path in paths {
+      do {
+        let checkpoint = try Checkpoint(path: path)
+        try checkpoint.verify()
+        return (checkpoint, damage)
+      } catch {
+        damage.append("\(error)")
+      }
+    }
+    return (nil, damage)
+  }
+
+  /// Writes a state. Its directory appears whole or not at all, and is on the disk when this returns.
+  ///
+  /// A whole checkpoint of the same state that is there already is left alone.
+  ///
+  /// - Parameter manifest: without digests, which are filled in.
+  /// - Throws: 74; nothing of the new checkpoint is left then.
+  public func write(_ state: TrainingState, _ manifest: Checkpoint.Manifest) throws -> Checkpoint {
+    let path = path(ofStep: manifest.step)
+    var manifest = manifest
+    return try classifying {
+      manifest.stateSHA256 = try state.stateDigest().description
+      if let there = try? Checkpoint(path: path), there.manifest.stateSHA256 == manifest.stateSHA256,
+        (try? there.verify()) != nil
+      {
+        return there
+      }
+      let new = try AtomicDirectory(path: path)
+      let digest = try SafetensorsFile.write(state.stateTensors, to: new.file(Checkpoint.stateName))
+      manifest.files = [Checkpoint.stateName: digest.description]
+      try AtomicFile.write(manifest.sealed(), to: new.file(Checkpoint.manifestName))
+      try new.commit()
+      return try Checkpoint(path: path)
+    }
+  }
+
+  /// Removes all but the newest checkpoints and that of one step. What cannot be removed stays.
+  public func prune(keeping count: Int, andStep kept: Int? = nil) {
+    for path in paths.dropFirst(count) where kept.map({ path != self.path(ofStep: $0) }) ?? true {
+      try? AtomicDirectory.remove(path)
+    }
+  }
+
+  /// Removes what a job that died in the middle of writing left.
+  public func removeLeftovers() { AtomicDirectory.removeLeftovers(in: directory) }
+}

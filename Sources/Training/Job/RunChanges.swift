@@ -1,0 +1,22 @@
+import Foundation
+
+/// What of a run's settings has changed since a checkpoint was made.
+enum RunChanges {
+  /// Settings that decide no bit.
+  private static let free: Set<String> = ["data-dir", "recompute"]
+
+  /// The settings that differ between two texts as `config.yaml` has them, each as "momentum was 0.9, is 0.8", sorted.
+  static func settings(_ before: String, _ now: String) -> [String] {
+    let (old, new) = (fields(before), fields(now))
+    return Set(old.keys).union(new.keys).subtracting(free).filter { old[$0] != new[$0] }.sorted()
+      .map { "\($0) was \(old[$0] ?? "null"), is \(new[$0] ?? "null")" }
+  }
+
+  private static func fields(_ text: String) -> [String: String] {
+    Dictionary(
+      text.split(separator: "\n").compactMap { line in
+        let parts = line.split(separator: ":", maxSplits: 1)
+        return parts.count == 2 ? (String(parts[0]), parts[1].trimmingCharacters(in: .whitespaces)) : nil
+      }, uniquingKeysWith: { first, _ in first })
+  }
+}
