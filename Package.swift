@@ -30,6 +30,7 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "COneDNN", linkerSettings: [.linkedLibrary(onednn)]),
     .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "CWatch"),
 
     .target(name: "Determinism", dependencies: ["CKernels"]),
     .target(name: "MPI", dependencies: ["CMPI"]),
@@ -43,9 +44,9 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "CKernels", "Collectives", "COneDNN", "Datasets", "Determinism", "Engine", "MPI", "Models", "Networks",
-        "Optimizers",
-        "TensorFiles",
+        "CKernels", "Collectives", "COneDNN", "CWatch", "Datasets", "Determinism", "Engine", "MPI", "Models",
+        "Networks",
+        "Optimizers", "TensorFiles",
       ]),
     .executableTarget(
       name: "swift-dp-train",

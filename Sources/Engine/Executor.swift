@@ -103,6 +103,16 @@ public final class Executor {
     }
   }
 
+  /// From now on the number of the instruction that is computed is stored in a word, for a watchdog; several workers store theirs
+  /// in turn. Sound: the caller keeps it until the executor is gone.
+  public func publishPlace(in word: UnsafeMutablePointer<UInt64>) {
+    let word = UnsafeMutableRawPointer(word).assumingMemoryBound(to: UInt.self)
+    for worker in workers { worker.publishPlace(in: word) }
+  }
+
+  /// Operation and layer of each instruction of a training step.
+  public var instructionNames: [String] { workers[0].stepNames }
+
   /// Says which parts of the flat vectors a companion wants to hear of; each is free no earlier than those before it. They
   /// cover the vectors.
   public func announce(parts: [Range<Int>]) {

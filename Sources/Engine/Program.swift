@@ -81,6 +81,8 @@ package final class Program {
   }
 
   var steps: [Plan.Step] { plan.steps }
+  /// Where the number of the step at hand is stored, for whoever looks.
+  var place: UnsafeMutablePointer<UInt>?
 
   /// From now on a run says when each part is free.
   ///
@@ -100,6 +102,7 @@ package final class Program {
     var sums = LossSums()
     var nextPart = 0
     for (index, step) in plan.steps.enumerated() {
+      if let place { ck_flag_raise(place, UInt(index)) }
       if profile == nil {
         try run(step.instruction, inputs, &sums)
       } else {

@@ -76,6 +76,14 @@ final class Worker: @unchecked Sendable {  // Job i runs on worker i mod count, 
     for program in training.values { program.announce(parts: parts, layout) }
   }
 
+  func publishPlace(in word: UnsafeMutablePointer<UInt>) {
+    for program in training.values { program.place = word }
+    for program in evaluation.values { program.place = word }
+  }
+
+  /// Operation and layer of each step of the largest training program.
+  var stepNames: [String] { training[largest]?.steps.map { "\($0.operation) \($0.layer)" } ?? [] }
+
   /// - Parameter isFree: told of each part of `announce` in turn.
   func computeGradients(
     _ parameters: UnsafePointer<Float>, _ work: Executor.ShardWork, count: Int, isFree: ((Int) -> Void)?

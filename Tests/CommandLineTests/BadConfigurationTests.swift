@@ -72,6 +72,7 @@ import Testing
       "--save-every 2h cannot be: give steps as 200, epochs as 2ep, minutes as 10min, or several. \(help)"
     ),
     ("--stop-after 3", "--stop-after 3 cannot be: give a time as 3h50m, 90s or 1d. \(help)"),
+    ("--watchdog 0.5", "--watchdog 0.5 cannot be: give at least 1 second, or 0 for none. \(help)"),
     ("--keep 0", "--keep 0 cannot be: give at least 1. \(help)"),
     ("--log-every 0", "--log-every 0 cannot be: give at least 1 step. \(help)"),
     ("--dry-run 0", "--dry-run 0 cannot be: give at least 1 step. \(help)"),

@@ -17,22 +17,6 @@ import Testing
 
   private static let reference = Result { try record(settings, .alone).value("state_sha256") }
 
-  /// The processes that run the trainer into a directory, by rank.
-  private func ranks(into directory: String) throws -> [Int: pid_t] {
-    var found: [Int: pid_t] = [:]
-    for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
-      guard let process = pid_t(name), let command = FileManager.default.contents(atPath: "/proc/\(name)/cmdline"),
-        let variables = FileManager.default.contents(atPath: "/proc/\(name)/environ")
-      else { continue }
-      let words = String(decoding: command, as: UTF8.self).split(separator: "\0")
-      guard words.first?.hasSuffix("swift-dp-train") == true, words.contains(Substring(directory)) else { continue }
-      for variable in String(decoding: variables, as: UTF8.self).split(separator: "\0") {
-        if let rank = variable.wholeMatch(of: /OMPI_COMM_WORLD_RANK=(\d+)/) { found[Int(rank.1) ?? -1] = process }
-      }
-    }
-    return found
-  }
-
   /// Names in shared memory but for those that a killed Open MPI leaves, which launch/ removes.
   private func segments() throws -> Set<String> {
     Set(try FileManager.default.contentsOfDirectory(atPath: "/dev/shm").filter { !$0.hasPrefix("vader_segment.") })
@@ -47,7 +31,7 @@ import Testing
       [product("swift-dp-train"), "train", "--run-dir", run] + Self.settings
         + sharing.split(separator: " ").map(String.init), options: ["-q", "--bind-to", "none"], timeLimit: 60,
       intervention: Intervention(afterOutput: " \(step)/600") {
-        fault(try #require(ranks(into: run)[rank]))
+        fault(try #require(processes(of: run)[rank]))
       })
   }
 
@@ -59,7 +43,7 @@ import Testing
       let run = directory.url.appendingPathComponent("run").path
       let job = try train(sharing, into: run, afterStep: step, rank: rank) { kill($0, SIGKILL) }
       #expect(job.exitCode != 0 && !job.timedOut, "\(job.transcript)")
-      #expect(try ranks(into: run).isEmpty, "processes are left")
+      #expect(try processes(of: run).isEmpty, "processes are left")
       #expect(try segments().subtracting(before) == [])
 
       let rest = try Launch.ranks(2).run(

@@ -118,3 +118,21 @@ func synthetic(_ shape: String, train: Int, test: Int) -> [String] {
     "\(test)",
   ]
 }
+
+/// The processes that run the trainer in a directory or below, by rank.
+func processes(of directory: String) throws -> [Int: pid_t] {
+  var found: [Int: pid_t] = [:]
+  for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+    guard let process = pid_t(name), let command = FileManager.default.contents(atPath: "/proc/\(name)/cmdline"),
+      let variables = FileManager.default.contents(atPath: "/proc/\(name)/environ")
+    else { continue }
+    let words = String(decoding: command, as: UTF8.self).split(separator: "\0")
+    guard words.first?.hasSuffix("swift-dp-train") == true, words.contains(where: { $0.hasPrefix(directory) }) else {
+      continue
+    }
+    for variable in String(decoding: variables, as: UTF8.self).split(separator: "\0") {
+      if let rank = variable.wholeMatch(of: /OMPI_COMM_WORLD_RANK=(\d+)/) { found[Int(rank.1) ?? -1] = process }
+    }
+  }
+  return found
+}

@@ -1,3 +1,4 @@
+import CKernels
 import MPI
 
 /// Sums the gradients of all shards, bucket by bucket, between the ranks of a communicator.
@@ -22,6 +23,7 @@ public final class GradientReducer {
   private var finished = 0
   private var isFinished: [Bool]
   private var native: [NativeReduction] = []
+  private var place: UnsafeMutablePointer<UInt>?
 
   /// The flags that the node's memory needs for so many buckets.
   public static func flags(buckets: Int) -> Int { BucketReduction.flagCount * buckets }
@@ -161,6 +163,7 @@ public final class GradientReducer {
     for bucket in finished..<buckets.count {
       if !isFinished[bucket] {
         if bucket == begun { try beginNext() }
+        if let place { ck_flag_raise(place, UInt(bucket)) }
         try finish(bucket: bucket)
       }
       if bucket + 1 == begun, begun < buckets.count { try beginNext() }
@@ -172,6 +175,12 @@ public final class GradientReducer {
 
   /// Where the sum of a bucket lies when it is finished: all of it, or where ranks go on with slices this rank's.
   public func sums(bucket: Int) -> [Sum] { sums[bucket] }
+
+  /// From now on the number of the bucket that `finish` waits for is stored in a word, for a watchdog. Sound: the caller keeps
+  /// it until the reducer is gone.
+  public func publishPlace(in word: UnsafeMutablePointer<UInt64>) {
+    place = UnsafeMutableRawPointer(word).assumingMemoryBound(to: UInt.self)
+  }
 
   /// What this rank has sent since `init`; zero for `native`, where the library sends.
   public var traffic: Traffic { reductions.reduce(into: Traffic()) { $0 += $1.traffic } }

@@ -142,11 +142,16 @@ public final class SharedVectors {
 
   // MARK: flags
 
+  /// Told when `barrier` begins to wait and when it has ended, for a watchdog.
+  public var barrierWaits: (_ isWaiting: Bool) -> Void = { _ in }
+
   /// Waits for all ranks of the node; what any of them stored before is seen by all after. Collective.
   public func barrier() {
     passed += 1
     raise(0, to: passed)
+    barrierWaits(true)
     wait(for: 0, of: passed, by: parts.indices)
+    barrierWaits(false)
   }
 
   /// Tells the node's other ranks that this one has come to `value` at a flag of its own, which only grows.

@@ -1,4 +1,5 @@
 import Foundation
+import MPI
 
 /// Shows a run on standard error: a banner, a line for some steps, one for each evaluation; the result goes to standard
 /// output.
@@ -51,6 +52,13 @@ public final class Console: JobObserver {
     }
     terminal.bar(done: report.step, of: report.totalSteps)
   }
+
+  public func failure(_ failure: JobFailure) {
+    terminal.clear()
+    failure.print()
+  }
+
+  public func signOfLife(_ text: String) { terminal.line(afterSilenceOf: 30, text) }
 
   public func done(_ summary: RunSummary, directory: String?) {
     terminal.clear()

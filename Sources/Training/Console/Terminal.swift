@@ -1,12 +1,14 @@
 import Foundation
 
-/// Where the log goes: lines that stay, and on a terminal one line that is replaced.
-final class Terminal {
+/// Where the log goes: lines that stay, and on a terminal one line that is replaced. Any thread may write.
+final class Terminal: @unchecked Sendable {  // Everything mutable is guarded by `lock`.
   /// Whether lines can be replaced. `launch/train` sets the variable, because a launcher's ranks write to a pipe even
   /// where the launcher itself writes to a terminal.
   let isInteractive: Bool
   private let usesColor: Bool
+  private let lock = NSRecursiveLock()
   private var hasTransient = false
+  private var lastLine = Date()
 
   init(hidesProgress: Bool) {
     let environment = ProcessInfo.processInfo.environment
@@ -19,22 +21,36 @@ final class Terminal {
 
   /// A line of the log.
   func line(_ text: String) {
-    clear()
-    write(text + "\n", to: STDERR_FILENO)
+    lock.withLock {
+      clear()
+      write(text + "\n", to: STDERR_FILENO)
+      lastLine = Date()
+    }
+  }
+
+  /// A line of the log where there was none for so many seconds.
+  func line(afterSilenceOf seconds: Double, _ text: @autoclosure () -> String) {
+    lock.withLock {
+      if Date().timeIntervalSince(lastLine) >= seconds { line(text()) }
+    }
   }
 
   /// A line of the result.
   func result(_ text: String) {
-    clear()
-    write(text + "\n", to: STDOUT_FILENO)
+    lock.withLock {
+      clear()
+      write(text + "\n", to: STDOUT_FILENO)
+    }
   }
 
   /// A line that the next one replaces; nothing where lines cannot be replaced.
   func transient(_ text: String) {
     guard isInteractive else { return }
-    clear()
-    write(text, to: STDERR_FILENO)
-    hasTransient = true
+    lock.withLock {
+      clear()
+      write(text, to: STDERR_FILENO)
+      hasTransient = true
+    }
   }
 
   func bar(done: Int, of total: Int) {
@@ -46,9 +62,11 @@ final class Terminal {
   }
 
   func clear() {
-    guard hasTransient else { return }
-    hasTransient = false
-    write("\r\u{1B}[K", to: STDERR_FILENO)
+    lock.withLock {
+      guard hasTransient else { return }
+      hasTransient = false
+      write("\r\u{1B}[K", to: STDERR_FILENO)
+    }
   }
 
   private func write(_ text: String, to descriptor: Int32) {

@@ -10,7 +10,8 @@ extension TrainingJob {
   func checkEqual(on world: Communicator) throws {
     let own: [(key: String, value: String?)] =
       recipe.settings(dataDirectory: nil) + [
-        ("save-every", saveEvery.map(\.description).joined(separator: ",")), ("log-every", "\(logEvery)"),
+        ("save-every", saveEvery.map(\.description).joined(separator: ",")), ("watchdog", "\(watchdogSeconds)"),
+        ("log-every", "\(logEvery)"),
         ("dry-run", dryRun.map(String.init)),
       ]
     let all = try world.allGather(own.map { "\($0.key) \($0.value ?? "not given")" }.joined(separator: "\n"))

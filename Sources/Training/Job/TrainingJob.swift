@@ -23,6 +23,8 @@ public struct TrainingJob: Sendable {
   public var skippedLayers: [String] = []
   /// Steps between reports.
   public var logEvery = 50
+  /// Seconds without any progress that are a hang; 0 for no watchdog.
+  public var watchdogSeconds = 60.0
   /// Real steps after which to stop, with nothing evaluated and nothing written.
   public var dryRun: Int?
   public var sharing = Sharing()
@@ -60,6 +62,9 @@ public struct TrainingJob: Sendable {
     try checkEqual(on: world)
     // Rank 0 holds the run directory; what it finds there decides for all.
     let session = try world.agree { try world.rank == 0 && dryRun == nil ? RunSession(self) : nil }
+    let watchdog = try makeWatchdog(world, observer)
+    defer { watchdog?.stop() }
+    let activity = watchdog?.activity ?? Activity()
     for warning in session?.warnings ?? [] { observer?.warning(warning) }
     let warned = session?.warnings.count ?? 0
     var found = [session?.finished == nil ? 0 : 1, session?.stored?.shards ?? 0, session?.stored?.threads ?? 0]
@@ -77,6 +82,7 @@ public struct TrainingJob: Sendable {
     try Fingerprint.ofThisMachine().checkEqual(on: world)
 
     observer?.phase("reading \(recipe.dataset.rawValue)")
+    activity.enter(.readingData)
     let begin = Date()
     let data = try world.agree { try TrainingData(recipe, directory: dataDirectory) }
     let seconds = Date().timeIntervalSince(begin)
@@ -85,6 +91,7 @@ public struct TrainingJob: Sendable {
     recipe = recipe.withWarmup(stepsPerEpoch: data.plan(recipe).stepsPerEpoch)
 
     observer?.phase("planning kernels")
+    activity.enter(.planning)
     let network = network ?? data.network(recipe)
     let kernels = try recipe.planSource.resolve(on: world, stored: session?.storedPlan) {
       try .measured(Trainer.configuration(network: network, recipe: recipe, resources: resources, data: data))
@@ -95,13 +102,17 @@ public struct TrainingJob: Sendable {
     }
     let trainer = try Trainer(
       world: world, recipe: recipe, resources: resources, data: data, executor: executor, sharing: sharing)
+    activity.enter(.starting)
+    trainer.activity = activity
     try trainer.start { state in
       if let initialParameters { try state.readParameters(from: initialParameters, skipping: skippedLayers) }
       try session?.prepare(trainer, configuration: recipe.settings(dataDirectory: dataDirectory), plan: kernels.file)
     }
     for warning in session?.warnings.dropFirst(warned) ?? [] { observer?.warning(warning) }
     observer?.banner(Banner(trainer, world, self, session, readSeconds: seconds))
-    let log = try makeLog(session, trainer, world)
+    let path = try world.broadcast(session?.path ?? "")
+    let log = makeLog(path, trainer, world)
+    watchdog?.tell(names: WatchReport.Names(trainer), directory: path)
     session?.warn = { text in
       observer?.warning(text)
       log?.write("warning  \(text)")
@@ -135,6 +146,7 @@ public struct TrainingJob: Sendable {
       log?.write("error  \(TrainingError(error))")
       throw error
     }
+    activity.enter(.finishing)
     guard let summary else {
       log?.write("saved  asked to stop after step \(trainer.state.position.step)")
       observer?.saved(step: trainer.state.position.step, directory: session?.path ?? "")
@@ -145,9 +157,22 @@ public struct TrainingJob: Sendable {
     return ExitCode.done.rawValue
   }
 
-  /// This rank's log, where it can write one. Collective.
-  private func makeLog(_ session: RunSession?, _ trainer: Trainer, _ world: Communicator) throws -> RankLog? {
-    let path = try world.broadcast(session?.path ?? "")
+  /// Collective.
+  private func makeWatchdog(_ world: Communicator, _ observer: (any JobObserver)?) throws -> Watchdog? {
+    guard watchdogSeconds > 0 else { return nil }
+    /// What it says it may say from another thread.
+    struct Shown: @unchecked Sendable { let observer: (any JobObserver)? }
+    let shown = Shown(observer: observer)
+    var voice = Watchdog.Voice()
+    voice.error = { failure in
+      if let observer = shown.observer { observer.failure(failure) } else { failure.print() }
+    }
+    voice.signOfLife = { shown.observer?.signOfLife($0) }
+    return try Watchdog(world, limit: watchdogSeconds, voice: voice)
+  }
+
+  /// This rank's log, where it can write one.
+  private func makeLog(_ path: String, _ trainer: Trainer, _ world: Communicator) -> RankLog? {
     guard !path.isEmpty, let log = RankLog(path, rank: world.rank) else { return nil }
     let shards = trainer.resources.placement.shards(of: world.rank).map(String.init).joined(separator: ", ")
     log.write(
@@ -170,8 +195,30 @@ public protocol JobObserver: AnyObject {
   func done(_ summary: RunSummary, directory: String?)
   /// In place of `done`: the state was saved because a signal asked for it.
   func saved(step: Int, directory: String)
+  /// The watchdog ends the job. Called from another thread, whatever the first does.
+  func failure(_ failure: JobFailure)
+  /// What the slowest rank does. Called about every second from another thread; to be shown where nothing else was for long.
+  func signOfLife(_ text: String)
   /// In place of all else: the run directory holds a finished run.
   func alreadyFinished(_ summary: SummaryFile, directory: String)
+}
+
+extension JobObserver {
+  public func failure(_ failure: JobFailure) { failure.print() }
+  public func signOfLife(_ text: String) {}
+}
+
+extension WatchReport.Names {
+  /// Of a trainer's instructions and buckets.
+  init(_ trainer: Trainer) {
+    layers = trainer.executor.instructionNames
+    let entries = trainer.state.layout.entries
+    buckets = trainer.reducer.buckets.map { bucket in
+      let names = entries.filter { bucket.contains($0.range.lowerBound) }.map(\.parameter.name)
+      guard let first = names.first, let last = names.last else { return "empty" }
+      return first == last ? first : "\(first) … \(last)"
+    }
+  }
 }
 
 extension Recipe {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where the time of steps goes. The phases are the lines of `Trainer.step`.
+/// Where the time of steps goes. The phases are those of `Trainer.step`.
 public struct StepTimes: Sendable {
   public enum Phase: Int, Sendable, CaseIterable {
     case data, compute, communication, update
@@ -25,20 +25,18 @@ public struct StepTimes: Sendable {
 
   public init() {}
 
-  /// Starts the clock of the next phase.
-  mutating func start() { last = DispatchTime.now().uptimeNanoseconds }
-
   private var hidden: UInt64 = 0
+  private var phase: Phase?
 
-  /// Books the time since the last stamp to a phase.
-  ///
-  /// - Parameter hiding: nanoseconds of it in which sums of gradients were under way.
-  mutating func stamp(_ phase: Phase, hiding: UInt64 = 0) {
-    hidden += hiding
+  /// Ends the phase before and begins another, or none, whose time counts for nothing.
+  mutating func enter(_ next: Phase?) {
     let now = DispatchTime.now().uptimeNanoseconds
-    nanoseconds[phase.rawValue] += now - last
-    last = now
+    if let phase { nanoseconds[phase.rawValue] += now - last }
+    (phase, last) = (next, now)
   }
+
+  /// Nanoseconds of the computation in which sums of gradients were under way.
+  mutating func hide(_ nanoseconds: UInt64) { hidden += nanoseconds }
 
   public var shares: Shares {
     let total = max(1, Double(nanoseconds.reduce(0, +)))

@@ -6,6 +6,7 @@ extension Trainer {
   /// The evaluation set once through the network. Collective.
   func evaluate() throws -> EvaluationReport {
     let begin = DispatchTime.now().uptimeNanoseconds
+    activity.enter(.evaluating)
     let sums = try Evaluator(world: world, recipe: recipe, data: data, executor: executor).run(state.parameters.pointer)
     let total = data.evaluation.count
     return EvaluationReport(

@@ -70,9 +70,9 @@ extension Trainer {
         stepEnd.isBest = report.isBest
       }
       stepEnd.progress = progress
-      times.start()
+      enter(.saving)
       try actions.afterStep(stepEnd)
-      times.stamp(.saving)
+      enter(nil)
       if result.isStopRequested && number < end {
         try actions.stop(progress)
         return nil

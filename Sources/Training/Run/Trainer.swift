@@ -42,6 +42,14 @@ public final class Trainer {
   private let runningStatistics: [ParameterLayout.Entry]
   private var metrics: [Double]
   var times = StepTimes()
+  /// What a watchdog sees of this rank.
+  var activity = Activity() {
+    didSet {
+      executor.publishPlace(in: activity.pointer(.detail))
+      reducer.publishPlace(in: activity.pointer(.detail))
+      vectors.memory?.barrierWaits = { [activity] in activity.enter($0 ? .exchanging : .updating) }
+    }
+  }
   /// Asked once a step, on every rank; if any says yes, all stop after that step.
   public var wantsToStop: () -> Bool = { false }
 
@@ -165,33 +173,49 @@ public final class Trainer {
   /// One synchronous step: batch, gradients of the hosted shards, sum over all shards, update: of each bucket as soon as its
   /// sum is there, where the optimizer allows it.
   func step(_ batches: some BatchSource, measuringNorm: Bool) throws -> StepResult {
-    times.start()
+    activity[.step] = UInt64(state.position.step)
+    enter(.data)
     let batch = try classifying { try batches.next() }
-    times.stamp(.data)
 
+    enter(.compute)
     let rate = UpdateStep(state.position.step, of: learningRates)
     let sums = try executor.computeGradients(
       parameters: state.parameters.pointer, work(batch),
       beside: overlap?.companion { [unowned self] in update.begin(stages: $0, updated, at: rate) })
-    times.stamp(.compute, hiding: overlap?.takeHidden() ?? 0)
+    times.hide(overlap?.takeHidden() ?? 0)
 
+    enter(.communication)
     try reducer.finish { finished in
-      times.stamp(.communication)
+      enter(.update)
       update.begin(stages: finished, updated, at: rate)
-      times.stamp(.update)
+      enter(.communication)
     }
+    activity.enter(.exchanging)
     let total = try total(sums)
-    times.stamp(.communication)
 
+    enter(.update)
     updateRunningStatistics()
     // Ends when all ranks that share the vectors are done.
     let norm = update.step(updated, at: rate, measuringNorm: measuringNorm)
-    times.stamp(.update)
+    enter(nil)
 
     state.position.step += 1
     return StepResult(
       batch: batch, loss: total.loss / Double(batch.sampleCount), correct: total.correct, gradientNorm: norm ?? .nan,
       learningRate: rate.learningRate, isStopRequested: total.isStopRequested)
+  }
+
+  /// The phase of a step in the times and for the watchdog.
+  func enter(_ phase: StepTimes.Phase?) {
+    times.enter(phase)
+    switch phase {
+    case .data: activity.enter(.takingBatch)
+    case .compute: activity.enter(.computing)
+    case .communication: activity.enter(.summing)
+    case .update: activity.enter(.updating)
+    case .saving: activity.enter(.saving)
+    case nil: activity.enter(.betweenSteps)
+    }
   }
 
   struct StepResult {

@@ -19,6 +19,8 @@ struct JobOptions: ParsableArguments {
   @Option(help: "Layers whose parameters --init leaves at their start, as fc2 or fc1,fc2.") var initSkip: String?
   @Option(help: "Read settings from a YAML file; flags override it.") var config: String?
   @Option(help: "Steps between reports.") var logEvery = 50
+  @Option(help: "Seconds without any progress after which the job is taken for hung and ends with 70; 0: never.")
+  var watchdog = 60.0
   @Option(help: "Take N real steps, evaluate nothing and write nothing.") var dryRun: Int?
   @Flag(name: .customLong("no-progress"), help: "No progress bar, also on a terminal.") var hidesProgress = false
 
@@ -26,6 +28,7 @@ struct JobOptions: ParsableArguments {
     _ = try saveIntervals()
     _ = try stopAfterSeconds()
     try check(keep > 0, "--keep \(keep)", "give at least 1")
+    try check(watchdog == 0 || watchdog >= 1, "--watchdog \(watchdog)", "give at least 1 second, or 0 for none")
     try check(logEvery > 0, "--log-every \(logEvery)", "give at least 1 step")
     if let dryRun { try check(dryRun > 0, "--dry-run \(dryRun)", "give at least 1 step") }
     if initSkip != nil && initial == nil {

@@ -30,6 +30,7 @@ struct TrainOptions: ParsableArguments {
       }
     job.saveEvery = try jobOptions.saveIntervals()
     job.keep = jobOptions.keep
+    job.watchdogSeconds = jobOptions.watchdog
     job.stopAfterSeconds = try jobOptions.stopAfterSeconds()
     job.allowedChanges.settings = jobOptions.allowsChanges
     job.allowedChanges.machines = jobOptions.allowsMixed

@@ -1,0 +1,103 @@
+import CWatch
+
+/// What a rank is doing.
+public enum Operation: Int, Sendable, CaseIterable {
+  case starting, connecting, readingData, planning, takingBatch, computing, summing, exchanging, updating, evaluating
+  case saving, betweenSteps, finishing
+
+  /// Whether a rank in it waits for others, so that it is not the one that holds the job up.
+  var isWait: Bool { self == .summing || self == .exchanging || self == .connecting }
+
+  /// Whether it may take long without a sign of life.
+  var mayTakeLong: Bool { self == .planning }
+
+  /// In words that follow "rank 2 was".
+  var text: String {
+    switch self {
+    case .starting: "starting"
+    case .connecting: "connecting to the others"
+    case .readingData: "reading the data set"
+    case .planning: "planning kernels"
+    case .takingBatch: "waiting for its next batch of data"
+    case .computing: "computing"
+    case .summing: "waiting in a sum of gradients"
+    case .exchanging: "waiting for the other ranks at the end of the step"
+    case .updating: "updating parameters"
+    case .evaluating: "evaluating"
+    case .saving: "saving"
+    case .betweenSteps: "between two steps"
+    case .finishing: "writing the results"
+    }
+  }
+}
+
+/// What one rank tells the watchdog of its node, in words of memory that the node shares: a few stores a step.
+public final class Activity: @unchecked Sendable {  // One thread enters operations; ticks may be lost among several.
+  /// The words of a rank.
+  enum Word: Int, CaseIterable {
+    /// Grows with everything that a rank does.
+    case progress
+    case operation
+    /// A number that says more: a bucket, or an instruction of the plan.
+    case detail
+    case step
+    case process
+    /// 0 while it runs; see `Ending`.
+    case ending
+    /// Not 0 once it has said what is wrong, so that others need not.
+    case spoken
+  }
+
+  /// Bytes of a rank, whole cache lines.
+  static let byteCount = 128
+
+  private let words: UnsafeMutablePointer<UInt64>
+  /// Memory of its own, where nobody shares it.
+  private let owned: Bool
+
+  init(at words: UnsafeMutablePointer<UInt64>) { (self.words, owned) = (words, false) }
+
+  /// One that nobody looks at.
+  public init() {
+    words = .allocate(capacity: Self.byteCount / 8)
+    words.initialize(repeating: 0, count: Self.byteCount / 8)
+    owned = true
+  }
+
+  deinit { if owned { words.deallocate() } }
+
+  /// The rank begins something else.
+  func enter(_ operation: Operation, detail: Int = 0) {
+    self[.detail] = UInt64(detail)
+    self[.operation] = UInt64(operation.rawValue)
+    tick()
+  }
+
+  /// The rank is at another place of what it does.
+  func tick() { self[.progress] &+= 1 }
+
+  subscript(word: Word) -> UInt64 {
+    get { cw_load(words + word.rawValue) }
+    set { cw_store(words + word.rawValue, newValue) }
+  }
+
+  func pointer(_ word: Word) -> UnsafeMutablePointer<UInt64> { words + word.rawValue }
+}
+
+/// How a process ended, as its word says.
+enum Ending: Sendable, Hashable {
+  case running
+  /// By itself, or by an error that it has said.
+  case ended
+  case fault(signal: Int)
+
+  static let faultMark: UInt64 = 1000
+
+  init(_ word: UInt64) {
+    switch word {
+    case 0: self = .running
+    case Self.faultMark...: self = .fault(signal: Int(word - Self.faultMark))
+    default: self = .ended
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import CWatch
+import Collectives
+import Glibc
+import MPI
+
+/// What the ranks of a node tell of themselves, in memory that each of them sees.
+final class NodePage: @unchecked Sendable {  // Made once; the words are read and written whole.
+  /// The ranks of the node, ascending, and this one's place among them.
+  let ranks: [Int]
+  let place: Int
+  let activities: [Activity]
+  /// Kept for the memory; it goes with the process, because a rank that fails does not wait for others.
+  private let memory: Box?
+
+  private final class Box {
+    let window: SharedWindow
+    init(_ window: consuming SharedWindow) { self.window = window }
+  }
+
+  var own: Activity { activities[place] }
+
+  /// Collective.
+  init(_ world: Communicator, _ nodes: Nodes) throws {
+    ranks = nodes.ranks[nodes.index]
+    place = nodes.node.rank
+    if ranks.count == 1 {
+      activities = [Activity()]
+      memory = nil
+    } else {
+      let box = Box(try SharedWindow(on: nodes.node, byteCount: Activity.byteCount))
+      activities = try ranks.indices.map { rank in
+        guard let base = box.window.part(of: rank).baseAddress else { preconditionFailure("a part without memory") }
+        return Activity(at: base.assumingMemoryBound(to: UInt64.self))
+      }
+      memory = box
+    }
+    own[.process] = UInt64(getpid())
+    cw_note_faults(own.pointer(.ending), Ending.faultMark)
+    // Nobody takes a rank for dead that has not said which process it is.
+    try nodes.node.barrier()
+  }
+
+  func status(of index: Int) -> RankStatus {
+    let activity = activities[index]
+    let process = Int(activity[.process])
+    var life = RankStatus.Life.running
+    var signal = 0
+    switch Ending(activity[.ending]) {
+    case .ended: life = .ended
+    case .fault(let number): (life, signal) = (.dead, number)
+    case .running:
+      switch UInt8(bitPattern: cw_process_state(Int32(process))) {
+      case 0, UInt8(ascii: "Z"), UInt8(ascii: "X"):
+        // It may have ended itself between the two looks.
+        life = Ending(activity[.ending]) == .ended ? .ended : .dead
+      case UInt8(ascii: "T"), UInt8(ascii: "t"): life = .stopped
+      default: break
+      }
+    }
+    return RankStatus(
+      rank: ranks[index], process: process, life: life, signal: signal,
+      operation: Operation(rawValue: Int(activity[.operation])) ?? .starting, detail: Int(activity[.detail]),
+      step: Int(activity[.step]), progress: activity[.progress])
+  }
+
+  var statuses: [RankStatus] { activities.indices.map(status) }
+}
