@@ -19,3 +19,9 @@ public func productsDirectory() -> URL {
 
 /// A program of this package.
 public func product(_ name: String) -> String { productsDirectory().appendingPathComponent(name).path }
+
+/// A script of `launch/`.
+public func launchScript(_ name: String) -> String {
+  URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("launch/\(name)").path
+}
