@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Starting a job under mpirun and passing signals on to it: what launch/train and launch/run share. To be sourced after
-# lib.sh.
+# Starting a job under mpirun and passing signals on to it: what launch/train and launch/run share. To be sourced
+# after lib.sh.
 
 # The job's mpirun, while there is one.
 job=
@@ -13,8 +13,8 @@ interrupted=false
 
 is_open_mpi() { mpirun --version 2>/dev/null | grep -q 'Open MPI'; }
 
-# Sets `options`, what mpirun starts $1 ranks with, and what goes with it into the environment. $2 is the cores that they
-# share, if that is known.
+# Sets `options`, what mpirun starts $1 ranks with, and what goes with it into the environment. $2 is the cores that
+# they share, if that is known.
 mpirun_options() {
   local ranks=$1 cores=${2:-}
   options=(-np "$ranks")

@@ -122,8 +122,8 @@ write_hostfile() {
   done >"$1"
 }
 
-# Sets `all`, `living` and `count`: slots, those of hosts that answer, and the ranks to start there: those that are asked
-# for, as far as hosts and shards go.
+# Sets `all`, `living` and `count`: slots, those of hosts that answer, and the ranks to start there, which are those
+# that are asked for, as far as hosts and shards go.
 #   $1  ranks asked for, or nothing   $2  shards of the run, or nothing   $3  whether ranks may outnumber slots
 find_places() {
   local ranks=$1 shards=$2 oversubscribe=$3

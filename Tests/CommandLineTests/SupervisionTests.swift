@@ -26,10 +26,9 @@ import Testing
 
   /// A program in place of the trainer that notes each of its starts and then does as told.
   private func program(_ line: String, in directory: URL) throws -> String {
-    let file = directory.appendingPathComponent("program").path
-    try Data("#!/bin/sh\necho start >>starts\n\(line)\n".utf8).write(to: URL(fileURLWithPath: file))
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file)
-    return file
+    let file = directory.appendingPathComponent("program")
+    try writeProgram("#!/bin/sh\necho start >>starts\n\(line)\n", to: file)
+    return file.path
   }
 
   private func starts(in directory: URL) -> Int {
@@ -63,7 +62,7 @@ import Testing
     try #require(job.exitCode == 0 && !job.timedOut, "\(job.transcript)")
     #expect(
       job.standardError.contains(
-        #/job ended with 137 \(a process was killed by signal 9\)\. Starting it again on 3 ranks in 0 s, from run\/checkp/#
+        #/ended with 137 \(a process was killed by signal 9\)\. Starting it again on 3 ranks in 0 s, from run\/checkp/#
       ), "\(job.transcript)")
     #expect(job.standardError.contains("going on from run/checkpoints/step-"), "\(job.transcript)")
     #expect(try state(in: directory.url) == Self.untouchedState(shards: 3))

@@ -5,6 +5,12 @@ func seconds(parsing text: String) -> Double? {
   quantity(text, units: [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1)])
 }
 
+/// Minutes, from hours and minutes: `4h`, `90m`, `3h50m`; nil for anything else.
+func minutes(parsing text: String) -> Int? {
+  guard let match = text.wholeMatch(of: /(?:([0-9]{1,4})h)?(?:([0-9]{1,6})m)?/), !text.isEmpty else { return nil }
+  return 60 * (match.1.flatMap { Int($0) } ?? 0) + (match.2.flatMap { Int($0) } ?? 0)
+}
+
 /// Bytes a second, from bits a second as networks are sold by: `25gbit`, `100mbit`; nil for anything else.
 func bytesPerSecond(parsing text: String) -> Double? {
   quantity(text, units: [("gbit", 1e9 / 8), ("mbit", 1e6 / 8), ("kbit", 1e3 / 8)])
