@@ -16,14 +16,13 @@
 
 run=runs/$LSB_JOBNAME-$LSB_JOBID
 
+# A signal means: save. The launcher passes USR1 on to all ranks.
+job='' signalled=false
+trap 'signalled=true; [ -z "$job" ] || kill -USR1 "$job" 2>/dev/null' USR1 TERM
 mpirun -q --bind-to none --hostfile "$LSB_DJOB_HOSTFILE" -np 8 swift-dp-train train \
     --run-dir "$run" --model cnn --epochs 20 --save-every 100 --shards 8 --threads-per-shard 8 &
 job=$!
-
-# `wait` returns early, with more than 128, when a trap has run.
-signalled=false
-trap 'signalled=true; kill -USR1 "$job" 2>/dev/null' USR1 TERM
-until wait "$job"; code=$?; [ "$signalled" = false ] || [ "$code" -le 128 ]; do
-  signalled=false
-done
+[ "$signalled" = false ] || kill -USR1 "$job"
+# `wait` returns early, with more than 128, when the trap has run.
+until signalled=false; wait "$job"; code=$?; [ "$signalled" = false ] || [ "$code" -le 128 ]; do :; done
 exit "$code"

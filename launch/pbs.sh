@@ -14,19 +14,17 @@
 cd "$PBS_O_WORKDIR" || exit 78
 run=${RUN:-runs/$PBS_JOBNAME-$PBS_JOBID}
 
+# A signal means: save. The launcher passes USR1 on to all ranks.
+job='' signalled=false
+trap 'signalled=true; [ -z "$job" ] || kill -USR1 "$job" 2>/dev/null' USR1 TERM
 mpirun -q --bind-to none --hostfile "$PBS_NODEFILE" -np 8 swift-dp-train train --run-dir "$run" \
     --model cnn --epochs 20 --save-every 100 --shards 8 --threads-per-shard 8 &
 job=$!
-
-# mpirun passes USR1 on to all ranks. After TERM it would leave them one second.
+[ "$signalled" = false ] || kill -USR1 "$job"
 sleep 13800 && kill -USR1 "$job" 2>/dev/null &
 timer=$!
-# `wait` returns early, with more than 128, when a trap has run.
-signalled=false
-trap 'signalled=true; kill -USR1 "$job" 2>/dev/null' USR1 TERM
-until wait "$job"; code=$?; [ "$signalled" = false ] || [ "$code" -le 128 ]; do
-  signalled=false
-done
+# `wait` returns early, with more than 128, when the trap has run.
+until signalled=false; wait "$job"; code=$?; [ "$signalled" = false ] || [ "$code" -le 128 ]; do :; done
 kill "$timer" 2>/dev/null
 
 if [ "$code" -eq 75 ]; then

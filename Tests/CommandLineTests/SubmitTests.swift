@@ -118,6 +118,7 @@ import Yams
       (["slurm", "--print", "--sweep", "seed"], "--sweep seed cannot be"),
       (["slurm", "--print", "--sweep", "sede=1,2"], "Unknown option '--sede'"),
       (["slurm", "--print", "--sweep", "seed=1,x"], "'x' is invalid"),
+      (["slurm", "--print", "--before", "a\nb"], "a line break in an argument cannot be"),
       (["pbs", "--print", "--sweep", "seed=1,2"], "--sweep with pbs cannot be"),
     ] {
       let result = try submit(arguments)

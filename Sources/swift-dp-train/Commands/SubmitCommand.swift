@@ -46,8 +46,9 @@ struct SubmitCommand: ParsableCommand {
       name.first?.isLetter == true
       && name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-") } && name.last != "-"
     try check(isName, "--name \(name)", "give small letters, digits and dashes, a letter first")
-    for line in directive + before {
-      try check(!line.contains("\n"), "a line break in --directive or --before", "repeat the flag for each line")
+    // Each stands on one line of the script, and all of them in a comment.
+    for text in CommandLine.arguments {
+      try check(!text.contains { $0.isNewline }, "a line break in an argument", "repeat --before for each command")
     }
   }
 

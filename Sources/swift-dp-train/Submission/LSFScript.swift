@@ -26,15 +26,7 @@ struct LSFScript {
     \(job.directives.map { "#BSUB \($0)\n" }.joined())
     \(job.commands.map { $0 + "\n" }.joined())run=runs/$LSB_JOBNAME-$LSB_JOBID
 
-    \(ShellText.command(start)) &
-    job=$!
-
-    # `wait` returns early, with more than 128, when a trap has run.
-    signalled=false
-    trap 'signalled=true; kill -USR1 "$job" 2>/dev/null' USR1 TERM
-    until wait "$job"; code=$?; [ "$signalled" = false ] || [ "$code" -le 128 ]; do
-      signalled=false
-    done
+    \(JobWait.lines(start))
     exit "$code"
 
     """

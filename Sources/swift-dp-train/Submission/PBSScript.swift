@@ -24,24 +24,21 @@ struct PBSScript {
     cd "$PBS_O_WORKDIR" || exit 78
     \(job.commands.map { $0 + "\n" }.joined())run=${RUN:-runs/$PBS_JOBNAME-$PBS_JOBID}
 
-    \(ShellText.command(start)) &
-    job=$!
-
-    # mpirun passes USR1 on to all ranks. After TERM it would leave them one second.
-    sleep \((job.minutes - reserve) * 60) && kill -USR1 "$job" 2>/dev/null &
-    timer=$!
-    # `wait` returns early, with more than 128, when a trap has run.
-    signalled=false
-    trap 'signalled=true; kill -USR1 "$job" 2>/dev/null' USR1 TERM
-    until wait "$job"; code=$?; [ "$signalled" = false ] || [ "$code" -le 128 ]; do
-      signalled=false
-    done
+    \(JobWait.lines(start, started: timer))
     kill "$timer" 2>/dev/null
 
     if [ "$code" -eq 75 ]; then
       echo "saved; to go on: qsub -v RUN=$run FILE"
     fi
     exit "$code"
+
+    """
+  }
+
+  private var timer: String {
+    """
+    sleep \((job.minutes - reserve) * 60) && kill -USR1 "$job" 2>/dev/null &
+    timer=$!
 
     """
   }

@@ -23,15 +23,7 @@ struct SlurmScript {
     # Since Slurm 22.05 srun does not take it from the job.
     export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 
-    \(ShellText.command(start)) &
-    job=$!
-
-    # `wait` returns early, with more than 128, when a trap has run.
-    signalled=false
-    trap 'signalled=true; kill -USR1 "$job" 2>/dev/null' USR1 TERM
-    until wait "$job"; code=$?; [ "$signalled" = false ] || [ "$code" -le 128 ]; do
-      signalled=false
-    done
+    \(JobWait.lines(start))
 
     # 75 is a run that was saved on request. Other ends but these may be better elsewhere, but not without end.
     case $code in
