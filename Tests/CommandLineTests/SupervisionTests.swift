@@ -161,9 +161,11 @@ import Testing
     #expect(starts(in: directory.url) == 4)
   }
 
+  /// A host that loses its power, and one whose link is cut, which Open MPI by itself would never notice.
   @Test(
-    .enabled(if: Hosts.obstacle == nil, Comment(rawValue: Hosts.obstacle ?? "")))
-  func aLostHostLeavesFewerRanksAndTheSameBits() throws {
+    .enabled(if: Hosts.obstacle == nil, Comment(rawValue: Hosts.obstacle ?? "")),
+    arguments: ["killed", "cut off"])
+  func aLostHostLeavesFewerRanksAndTheSameBits(_ fault: String) throws {
     let directory = try TemporaryDirectory()
     let hosts = try Hosts(count: 3)
     let checkpoints = directory.url.appendingPathComponent("run/checkpoints").path
@@ -173,12 +175,35 @@ import Testing
         for _ in 0..<3000 where (try? FileManager.default.contentsOfDirectory(atPath: checkpoints))?.isEmpty ?? true {
           usleep(10_000)
         }
-        try hosts.killHost(1)
+        try fault == "killed" ? hosts.killHost(1) : hosts.cutLink(1)
       })
     try #require(job.exitCode == 0 && !job.timedOut, "\(job.transcript)")
     #expect(
-      job.standardError.contains("node1 does not answer. Starting it again on 2 ranks in 0 s, from run/checkpoints/"),
+      job.standardError.contains("No answer from node1. Starting it again on 2 ranks in 0 s, from run/checkpoints/"),
       "\(job.transcript)")
     #expect(try state(in: directory.url) == Self.untouchedState(shards: 3))
+  }
+
+  @Test func ranksFollowHostsAndShards() throws {
+    let directory = try TemporaryDirectory()
+    let program = try program("exit 0", in: directory.url)
+    try Data("nowhere.invalid slots=2\nlocalhost slots=1\n".utf8).write(
+      to: directory.url.appendingPathComponent("hosts"))
+    for (options, arguments, code, found, count) in [
+      (["--hostfile", "hosts"], [], 78, "no answer from nowhere.invalid by ssh; take it off the list of hosts", 0),
+      (
+        ["--hostfile", "hosts"], ["--shards", "3"], 0,
+        "no answer from nowhere.invalid; starting 1 ranks for the 3 shards of the run.", 1
+      ),
+      (
+        ["--ranks", "3", "--oversubscribe"], ["--shards=2"], 0,
+        "starting 2 ranks, not 3, because the run has 2 shards.", 3
+      ),
+    ] {
+      let job = try TestSupport.run(
+        command(options, program: program) + arguments, in: directory.url, timeLimit: 30)
+      #expect(job.exitCode == code && job.standardError.contains(found), "\(job.transcript)")
+      #expect(starts(in: directory.url) == count, "\(options)")
+    }
   }
 }
