@@ -98,7 +98,7 @@ let package = Package(
       name: "CommandLineTests",
       dependencies: [
         "swift-dp-train", "own-model", "Collectives", "Datasets", "Models", "Networks", "TensorFiles", "TestSupport",
-        "Training",
+        "Training", "Yams",
       ],
       exclude: ["References", "Snapshots"]),
   ],

@@ -22,6 +22,7 @@ struct SwiftDPTrain: ParsableCommand {
       CheckpointCommand.self,
       DataCommand.self,
       BenchCommand.self, SimulateCommand.self,
+      SubmitCommand.self,
     ],
     defaultSubcommand: TrainCommand.self)
 

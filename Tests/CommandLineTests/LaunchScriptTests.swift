@@ -3,8 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct LaunchScriptTests {
-  private let library = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("launch/lib.sh").path
+  private let library = launchScript("lib.sh")
 
   /// Segments that no process has mapped go, unless they are new; what is mapped, and what is not Open MPI's, stays.
   @Test func segmentsOfDeadJobsAreRemoved() throws {

@@ -19,3 +19,21 @@ public func productsDirectory() -> URL {
 
 /// A program of this package.
 public func product(_ name: String) -> String { productsDirectory().appendingPathComponent(name).path }
+
+/// Writes a program that is a script.
+///
+/// Another process writes it: what this one has open for writing, commands that other threads start may have too for a
+/// moment, and then it cannot be run.
+public func writeProgram(_ text: String, to file: URL) throws {
+  let source = try TemporaryDirectory()
+  let copy = source.url.appendingPathComponent("program")
+  try Data(text.utf8).write(to: copy)
+  let result = try run(["install", "-m", "755", copy.path, file.path])
+  if result.exitCode != 0 { throw CommandNotStarted(description: result.transcript) }
+}
+
+/// A script of `launch/`.
+public func launchScript(_ name: String) -> String {
+  URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("launch/\(name)").path
+}

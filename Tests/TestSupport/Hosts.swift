@@ -11,9 +11,7 @@ public final class Hosts: @unchecked Sendable {
     return check.exitCode == 0 ? nil : check.standardError.trimmingCharacters(in: .whitespacesAndNewlines)
   }()
 
-  private static let script = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("launch/hosts").path
+  private static let script = launchScript("hosts")
 
   public let count: Int
   /// The process that everything hangs on.

@@ -21,6 +21,11 @@ func timeSpan(parsing text: String) -> Double? {
   return number.isEmpty && seconds > 0 ? seconds : nil
 }
 
+/// Whole minutes, written so; nil for anything else.
+func minutes(parsing text: String) -> Int? {
+  timeSpan(parsing: text).flatMap { $0.truncatingRemainder(dividingBy: 60) == 0 ? Int($0 / 60) : nil }
+}
+
 /// Bytes a second, from bits a second as networks are sold by: `25gbit`, `100mbit`; nil for anything else.
 func bytesPerSecond(parsing text: String) -> Double? {
   quantity(text, units: [("gbit", 1e9 / 8), ("mbit", 1e6 / 8), ("kbit", 1e3 / 8)])
