@@ -6,6 +6,11 @@ public struct SHA256: ~Copyable {
   public struct Digest: Sendable, Hashable, CustomStringConvertible {
     public let bytes: [UInt8]
 
+    public init(bytes: [UInt8]) {
+      precondition(bytes.count == 32, "\(bytes.count) bytes")
+      self.bytes = bytes
+    }
+
     public var description: String {
       let digits = Array("0123456789abcdef".utf8)
       return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)

@@ -19,9 +19,7 @@ struct SwiftDPTrain: ParsableCommand {
     version: Version.text,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, CheckCommand.self, DoctorCommand.self, ModelsCommand.self,
-      CheckpointCommand.self,
-      DataCommand.self,
-      BenchCommand.self, SimulateCommand.self,
+      CheckpointCommand.self, ReplayCommand.self, DataCommand.self, BenchCommand.self, SimulateCommand.self,
       SubmitCommand.self,
     ],
     defaultSubcommand: TrainCommand.self)

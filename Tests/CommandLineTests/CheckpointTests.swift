@@ -76,7 +76,7 @@ import Testing
       #expect(
         warning.wholeMatch(
           of:
-            #/warning: the checkpoint of step \d+ could not be written: run\/checkpoints\/step-\d+: cannot create it \(Not a directory\); check the path, its permissions and the free space\. Training goes on; the last good checkpoint is that of step \d+, .+ old\./#
+            #/warning: the checkpoint of step \d+ could not be written: run\/checkpoints\/step-\d+: cannot .+ \((Not a directory|No such file or directory)\); check the path, its permissions and the free space\. Training goes on; the last good checkpoint is that of step \d+, .+ old\./#
         ) != nil, "\(warning)")
     }
   }

@@ -28,7 +28,7 @@ public final class Console: JobObserver {
 
   public func event(_ event: TrainingEvent) {
     switch event {
-    case .started, .finished: break
+    case .started, .finished, .gradients: break
     case .step(let report): step(report)
     case .evaluated(let report): terminal.line(report.line)
     case .saved(let report): saved(report)

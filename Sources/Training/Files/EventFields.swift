@@ -22,6 +22,7 @@ struct EventFields: Encodable {
   var bytes: Int?
   var seconds: Double?
   var waited: Double?
+  var digests: [String]?
 
   enum CodingKeys: String, CodingKey {
     case event, time, step, epoch, loss
@@ -36,7 +37,7 @@ struct EventFields: Encodable {
     case shareOfSaving = "share_of_saving"
     case correct, total
     case isBest = "is_best"
-    case path, bytes, seconds, waited
+    case path, bytes, seconds, waited, digests
   }
 
   init(step: Int? = nil) { self.step = step }
@@ -63,6 +64,11 @@ struct EventFields: Encodable {
     correct = report.correct
     total = report.total
     isBest = report.isBest
+  }
+
+  init(_ report: GradientReport) {
+    step = report.step
+    digests = report.digests
   }
 
   init(_ report: SaveReport) {

@@ -1,4 +1,6 @@
+import Collectives
 import MPI
+import TensorFiles
 
 /// Ranks that were started with other settings, or read other files, would wait for one another or train nonsense.
 /// Hosts differ so where a file is not copied to all of them.
@@ -10,7 +12,9 @@ extension TrainingJob {
   func checkEqual(on world: Communicator) throws {
     let own: [(key: String, value: String?)] =
       recipe.settings(dataDirectory: nil) + [
-        ("save-every", saveEvery.map(\.description).joined(separator: ",")), ("watchdog", "\(watchdogSeconds)"),
+        ("save-every", saveEvery.map(\.description).joined(separator: ",")),
+        ("check-every", checkEvery.map(String.init)),
+        ("record-gradients", recordGradientsEvery.map(String.init)), ("watchdog", "\(watchdogSeconds)"),
         ("log-every", "\(logEvery)"),
         ("dry-run", dryRun.map(String.init)),
       ]
@@ -39,6 +43,24 @@ extension TrainingData {
         .badData,
         "rank \(stranger) on \(hosts[stranger]) has read other data than rank 0 on \(hosts[0]) (\(name)); "
           + "give all hosts the same files.")
+    }
+  }
+}
+
+extension Trainer {
+  /// Stops where a rank would sum otherwise than rank 0: other buckets, another strategy, other kernels. Collective.
+  func checkSchedulesAreEqual() throws {
+    let buckets = zip(reducer.buckets, reducer.strategies).map { "\($0) \($1?.name ?? "native")" }
+    let text = "plan \(planDigest), \(resources.placement), " + buckets.joined(separator: ", ")
+    let strangers = try world.ranksThatDiffer(SHA256.hash(Array(text.utf8)).bytes)
+    guard let stranger = strangers.first else { return }
+    let all = try world.allGather("plan \(planDigest), \(count(buckets.count, "bucket"))")
+    let hosts = try world.allGather(MPILibrary.processorName)
+    try world.agree {
+      throw TrainingError(
+        .rankFailed,
+        "rank \(stranger) on \(hosts[stranger]) has planned other sums than the rest (\(all[stranger]); rank 0 has \(all[0])): "
+          + "give all hosts the same program and libraries; `swift-dp-train doctor` says which there are.")
     }
   }
 }

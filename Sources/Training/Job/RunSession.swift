@@ -168,6 +168,7 @@ final class RunSession {
     case .step(let report): record(name: "step", EventFields(report))
     case .evaluated(let report): record(name: "evaluated", EventFields(report))
     case .saved(let report): record(name: "checkpoint", EventFields(report))
+    case .gradients(let report): record(name: GradientReport.eventName, EventFields(report))
     case .finished(let summary): record(name: "finished", EventFields(step: summary.steps))
     }
   }

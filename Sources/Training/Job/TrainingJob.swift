@@ -23,6 +23,10 @@ public struct TrainingJob: Sendable {
   public var skippedLayers: [String] = []
   /// Steps between reports.
   public var logEvery = 50
+  /// Steps between comparisons of all ranks' parameters, beside those at the start and after epochs.
+  public var checkEvery: Int?
+  /// Steps between records of the shards' gradients, which `replay` compares with.
+  public var recordGradientsEvery: Int?
   /// Seconds without any progress that are a hang; 0 for no watchdog.
   public var watchdogSeconds = 60.0
   /// Real steps after which to stop, with nothing evaluated and nothing written.
@@ -125,6 +129,8 @@ public struct TrainingJob: Sendable {
     var actions = Trainer.RunActions(logEvery: logEvery, evaluates: dryRun == nil)
     actions.stopAfter = dryRun.map { trainer.state.position.step + $0 }
     actions.progress = try RunSession.progress(session, trainer, world)
+    actions.checkEvery = checkEvery
+    actions.recordGradientsEvery = recordGradientsEvery
     actions.afterStep = { end in try session?.afterStep(trainer, end) }
     actions.stop = { progress in try world.agree { try session?.save(trainer, progress) } }
     if dryRun == nil {

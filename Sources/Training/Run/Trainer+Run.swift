@@ -13,6 +13,10 @@ extension Trainer {
     public var stopAfter: Int?
     /// What a run that goes on has to show already.
     public var progress = RunProgress()
+    /// Steps between comparisons of all ranks' parameters, beside those after epochs.
+    public var checkEvery: Int?
+    /// Steps between records of the shards' gradients.
+    public var recordGradientsEvery: Int?
     /// Called after each step. Not collective: a rank may do what it likes with its state, as long as it leaves it as it is.
     public var afterStep: (StepEnd) throws -> Void = { _ in }
     /// Called after the last step where a rank was asked to stop. Collective.
@@ -49,7 +53,8 @@ extension Trainer {
       let number = state.position.step + 1
       let endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
       let isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
-      let result = try step(reader, measuringNorm: isReported)
+      let isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
+      let result = try step(reader, measuringNorm: isReported, recordsGradients: isRecorded)
       // Every rank has the same loss, and so the same error: it is said once.
       guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
       progress.loss = result.loss
@@ -60,6 +65,10 @@ extension Trainer {
         times = StepTimes()
         try observe(.step(report))
       }
+      if let digests = result.gradientDigests {
+        try observe(.gradients(GradientReport(step: number, digests: digests)))
+      }
+      if let every = actions.checkEvery, number % every == 0 { try checkParametersAreEqual("after step \(number)") }
       var stepEnd = StepEnd(step: number)
       if actions.evaluates && endsEpoch {
         let report = try evaluate(best: &progress.best)

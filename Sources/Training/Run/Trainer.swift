@@ -142,6 +142,7 @@ public final class Trainer {
   /// Gives every rank the start of rank 0: parameters from the seed, or whatever state `load` puts in their place.
   /// Collective; `load` is called on rank 0.
   public func start(load: (TrainingState) throws -> Void = { _ in }) throws {
+    try checkSchedulesAreEqual()
     try world.agree {
       if world.rank == 0 {
         try executor.parameterLayout.initialize(state.parameters.pointer, seed: recipe.seed)
@@ -172,7 +173,11 @@ public final class Trainer {
 
   /// One synchronous step: batch, gradients of the hosted shards, sum over all shards, update: of each bucket as soon as its
   /// sum is there, where the optimizer allows it.
-  func step(_ batches: some BatchSource, measuringNorm: Bool) throws -> StepResult {
+  ///
+  /// - Parameter recordsGradients: whether the result has the digests of the shards' gradients; sums then begin after them.
+  func step(
+    _ batches: some BatchSource, measuringNorm: Bool, recordsGradients: Bool = false
+  ) throws -> StepResult {
     activity[.step] = UInt64(state.position.step)
     enter(.data)
     let batch = try classifying { try batches.next() }
@@ -181,8 +186,10 @@ public final class Trainer {
     let rate = UpdateStep(state.position.step, of: learningRates)
     let sums = try executor.computeGradients(
       parameters: state.parameters.pointer, work(batch),
-      beside: overlap?.companion { [unowned self] in update.begin(stages: $0, updated, at: rate) })
+      beside: recordsGradients
+        ? nil : overlap?.companion { [unowned self] in update.begin(stages: $0, updated, at: rate) })
     times.hide(overlap?.takeHidden() ?? 0)
+    let digests = recordsGradients ? try gradientDigests() : nil
 
     enter(.communication)
     try reducer.finish { finished in
@@ -202,7 +209,7 @@ public final class Trainer {
     state.position.step += 1
     return StepResult(
       batch: batch, loss: total.loss / Double(batch.sampleCount), correct: total.correct, gradientNorm: norm ?? .nan,
-      learningRate: rate.learningRate, isStopRequested: total.isStopRequested)
+      learningRate: rate.learningRate, isStopRequested: total.isStopRequested, gradientDigests: digests)
   }
 
   /// The phase of a step in the times and for the watchdog.
@@ -227,6 +234,8 @@ public final class Trainer {
     let learningRate: Double
     /// Whether any rank was asked to stop before this step's sums were exchanged.
     let isStopRequested: Bool
+    /// Of each shard's gradient before the sum, where it was asked for.
+    let gradientDigests: [String]?
   }
 
   private func work(_ batch: GlobalBatch) -> [Executor.ShardWork] {

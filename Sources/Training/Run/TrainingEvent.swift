@@ -5,14 +5,24 @@
 ///     started
 ///     step …               at step 1, every `Schedule.logEvery` steps, and the last of an epoch
 ///     evaluated            after each epoch and at the end
+///     gradients            every `recordGradientsEvery` steps
 ///     saved                when a checkpoint is on the disk, some steps after it was begun
 ///     finished
 public enum TrainingEvent: Sendable {
   case started
   case step(StepReport)
   case evaluated(EvaluationReport)
+  case gradients(GradientReport)
   case saved(SaveReport)
   case finished(RunSummary)
+}
+
+/// What `replay` compares with.
+public struct GradientReport: Sendable {
+  /// From 1.
+  public var step: Int
+  /// The SHA-256 of each shard's gradient before it was summed, in the standard layout.
+  public var digests: [String]
 }
 
 /// A checkpoint that is whole and on the disk.

@@ -57,7 +57,8 @@ public final class TrainingState {
       + [TensorSource(name: "position/step", shape: [1], integers: [Int64(position.step)])]
   }
 
-  private func tensors(of vector: FloatBuffer, prefix: String, trainableOnly: Bool) -> [TensorSource] {
+  /// A flat vector of this layout as files hold it.
+  func tensors(of vector: FloatBuffer, prefix: String, trainableOnly: Bool) -> [TensorSource] {
     layout.entries.filter { !trainableOnly || $0.parameter.isTrainable }.map { entry in
       TensorSource(name: prefix + entry.parameter.name, shape: entry.parameter.shape) { [layout] emit in
         try layout.standardValues(of: entry, in: vector.pointer).withUnsafeBufferPointer(emit)

@@ -19,6 +19,10 @@ struct JobOptions: ParsableArguments {
   @Option(help: "Layers whose parameters --init leaves at their start, as fc2 or fc1,fc2.") var initSkip: String?
   @Option(help: "Read settings from a YAML file; flags override it.") var config: String?
   @Option(help: "Steps between reports.") var logEvery = 50
+  @Option(help: "Steps between comparisons of all ranks' parameters (default: at the start and after epochs).")
+  var checkEvery: Int?
+  @Option(help: "Steps between records of each shard's gradient, which `replay` computes again and compares.")
+  var recordGradients: Int?
   @Option(help: "Seconds without any progress after which the job is taken for hung and ends with 70; 0: never.")
   var watchdog = 60.0
   @Option(help: "Take N real steps, evaluate nothing and write nothing.") var dryRun: Int?
@@ -28,6 +32,10 @@ struct JobOptions: ParsableArguments {
     _ = try saveIntervals()
     _ = try stopAfterSeconds()
     try check(keep > 0, "--keep \(keep)", "give at least 1")
+    if let checkEvery { try check(checkEvery > 0, "--check-every \(checkEvery)", "give at least 1 step") }
+    if let recordGradients {
+      try check(recordGradients > 0, "--record-gradients \(recordGradients)", "give at least 1 step")
+    }
     try check(watchdog == 0 || watchdog >= 1, "--watchdog \(watchdog)", "give at least 1 second, or 0 for none")
     try check(logEvery > 0, "--log-every \(logEvery)", "give at least 1 step")
     if let dryRun { try check(dryRun > 0, "--dry-run \(dryRun)", "give at least 1 step") }

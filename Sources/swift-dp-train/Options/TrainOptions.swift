@@ -30,6 +30,8 @@ struct TrainOptions: ParsableArguments {
       }
     job.saveEvery = try jobOptions.saveIntervals()
     job.keep = jobOptions.keep
+    job.checkEvery = jobOptions.checkEvery
+    job.recordGradientsEvery = jobOptions.recordGradients
     job.watchdogSeconds = jobOptions.watchdog
     job.stopAfterSeconds = try jobOptions.stopAfterSeconds()
     job.allowedChanges.settings = jobOptions.allowsChanges

@@ -1,0 +1,91 @@
+import Engine
+import Foundation
+import MPI
+import TensorFiles
+
+/// Computes the gradients of a recorded step again, anywhere, and compares the bits: what the command `replay` is, as a value.
+///
+/// A difference means that a processor or a memory of one of the two machines computes wrongly, because nothing else may
+/// change a bit.
+public struct ReplayJob: Sendable {
+  /// With `shards` and `threadsPerShard` as the run had them.
+  public var recipe: Recipe
+  public var dataDirectory: String?
+  public var runDirectory: String
+  /// From 1.
+  public var step: Int
+
+  public init(_ recipe: Recipe, dataDirectory: String?, runDirectory: String, step: Int) {
+    (self.recipe, self.dataDirectory, self.runDirectory, self.step) = (recipe, dataDirectory, runDirectory, step)
+  }
+
+  public struct Report: Sendable {
+    /// The step that it went on from: a checkpoint's, or 0.
+    public var start: Int
+    /// Of each shard, as the run recorded them and as they are now.
+    public var recorded: [String]
+    public var computed: [String]
+    public var differingShards: [Int] { recorded.indices.filter { recorded[$0] != computed[$0] } }
+  }
+
+  /// Collective.
+  public func run(_ world: Communicator) throws -> Report {
+    let recorded = try world.agree { try world.rank == 0 ? recordedDigests() : [] }
+    let resources = try Resources(world: world, shards: recipe.shards, threadsPerShard: recipe.threadsPerShard)
+    let data = try world.agree { try TrainingData(recipe, directory: dataDirectory) }
+    let stored = PlanFile.name
+    let planPath = runDirectory + "/" + stored
+    let plan = (try? String(contentsOfFile: planPath, encoding: .utf8)).map { (text: $0, path: planPath) }
+    let kernels = try recipe.planSource.resolve(on: world, stored: plan) { KernelChoice(.rules) }
+    let executor = try world.agree {
+      try Trainer.makeExecutor(
+        network: data.network(recipe), recipe: recipe, resources: resources, data: data, kernels: kernels.choice)
+    }
+    let trainer = try Trainer(world: world, recipe: recipe, resources: resources, data: data, executor: executor)
+    try trainer.start { state in try checkpointBefore()?.load(into: state) }
+    let start = trainer.state.position.step
+    let reader = try trainer.makeReader()
+    while trainer.state.position.step < step - 1 { _ = try trainer.step(reader, measuringNorm: false) }
+    let result = try trainer.step(reader, measuringNorm: false, recordsGradients: true)
+    return Report(start: start, recorded: recorded, computed: result.gradientDigests ?? [])
+  }
+
+  /// What the run has recorded of the step, the last time if several times.
+  private func recordedDigests() throws -> [String] {
+    let path = runDirectory + "/events.jsonl"
+    struct Event: Decodable {
+      var event: String
+      var step: Int?
+      var digests: [String]?
+    }
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw TrainingError(.badData, "\(path): cannot be read; give the directory of a run.")
+    }
+    let events = text.split(separator: "\n").compactMap { try? JSONDecoder().decode(Event.self, from: Data($0.utf8)) }
+      .filter { $0.event == GradientReport.eventName }
+    guard let digests = events.last(where: { $0.step == step })?.digests, digests.count == recipe.shards else {
+      let steps = Set(events.compactMap(\.step)).sorted().map(grouped)
+      let known = steps.isEmpty ? "none; train with --record-gradients" : steps.suffix(10).joined(separator: ", ")
+      throw TrainingError(
+        .badConfiguration, "--step \(step): \(path) has no gradients of it. It has those of \(known).")
+    }
+    return digests
+  }
+
+  /// The newest whole checkpoint from before the step.
+  private func checkpointBefore() -> Checkpoint? {
+    for path in CheckpointStore(directory: runDirectory + "/checkpoints").paths {
+      if let checkpoint = try? Checkpoint(path: path), checkpoint.manifest.step < step,
+        (try? checkpoint.verify()) != nil
+      {
+        return checkpoint
+      }
+    }
+    return nil
+  }
+}
+
+extension GradientReport {
+  /// What `events.jsonl` calls it.
+  static let eventName = "gradients"
+}
