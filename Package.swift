@@ -18,6 +18,8 @@ let package = Package(
     .library(name: "Optimizers", targets: ["Optimizers"]),
     .library(name: "Models", targets: ["Models"]),
     .library(name: "Training", targets: ["Training"]),
+    // Loaded into the trainer by tests (Tests/StorageFaults/include/storage_faults.h).
+    .library(name: "StorageFaults", type: .dynamic, targets: ["StorageFaults"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -69,6 +71,9 @@ let package = Package(
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
     .testTarget(
       name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
+    // Records and breaks a program's calls on storage.
+    .target(name: "StorageFaults", path: "Tests/StorageFaults"),
+    .testTarget(name: "StorageTests", dependencies: ["Training", "swift-dp-train", "TestSupport"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], exclude: ["References"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CKernels", "CZlib"]),
     // How fast the data path is.

@@ -1,0 +1,84 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Crash states of a run, enumerated from its recorded calls: whatever a crash leaves, no acknowledged checkpoint is lost.
+@Suite(.serialized) struct CrashStateTests {
+  private static let isLong = ProcessInfo.processInfo.environment["SWIFT_DP_TRAIN_LONG_TESTS"] != nil
+  private static let states = CrashStates(random: isLong ? 64 : 4)
+
+  /// The calls of a run that nothing disturbs, in a new directory.
+  private static let recorded = Result<[Call], any Error> {
+    let (directory, place) = (try TemporaryDirectory(), try TemporaryDirectory())
+    let (job, calls) = try TinyRun.train(in: directory.url, recordingIn: place.url)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    return calls
+  }
+
+  private func summary(_ report: Durability.Report) -> Comment {
+    let first = report.violations.prefix(5).joined(separator: "\n")
+    return "\(report.violations.count) of \(report.states) states, the first:\n\(first)"
+  }
+
+  /// Also the run's own directory, which is new, must be safe before a checkpoint in it is.
+  @Test func noStateLosesAnAcknowledgedCheckpoint() throws {
+    let report = try Durability.check(Self.recorded.get(), states: Self.states)
+    #expect(report.states > 500)
+    #expect(report.violations.isEmpty, "\(summary(report))")
+  }
+
+  /// The same in a directory that was there before; and from some of the states the program goes on to the bits of the
+  /// run that nothing disturbed.
+  @Test func someStatesGoOnToTheSameBits() throws {
+    let (directory, place) = (try TemporaryDirectory(), try TemporaryDirectory())
+    for path in ["run", "run/checkpoints", "run/logs"] {
+      mkdir(directory.url.appendingPathComponent(path).path, 0o755)
+    }
+    let (job, calls) = try TinyRun.train(in: directory.url, recordingIn: place.url)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    let report = try Durability.check(
+      calls, in: FileSystem(directories: ["run", "run/checkpoints", "run/logs"]), states: Self.states,
+      sampling: Self.isLong ? 400 : 10)
+    #expect(report.violations.isEmpty, "\(summary(report))")
+
+    let digest = try TinyRun.stateDigest.get()
+    let directories = try StateDirectories()
+    for crash in report.sample {
+      try directories.with(crash, writable: true) { directory in
+        let job = try TinyRun.train(in: directory)
+        try #require(
+          job.exitCode == 0, "after call \(crash.calls) of \(calls.count), \(crash.state):\n\(job.transcript)")
+        #expect(try TinyRun.finalDigest(in: directory) == digest, "after call \(crash.calls), \(crash.state)")
+      }
+    }
+  }
+
+  /// A promise that cannot be seen broken proves nothing: each of these writers loses a checkpoint in some state.
+  @Test func brokenWritersAreFound() throws {
+    let calls = try Self.recorded.get()
+    func isOfCheckpoint(_ call: Call) -> Bool { call.path.hasPrefix("run/checkpoints") }
+    func isDirectory(_ call: Call) -> Bool { call.path.hasSuffix("checkpoints") || call.path.hasSuffix(".temporary") }
+    var writers = [
+      "no flush of files": calls.filter { !($0.kind == .fsync && isOfCheckpoint($0) && !isDirectory($0)) },
+      "no flush of the checkpoint's directory": calls.filter {
+        !($0.kind == .fsync && isOfCheckpoint($0) && $0.path.hasSuffix(".temporary"))
+      },
+      "no flush of the directory of checkpoints": calls.filter {
+        !($0.kind == .fsync && $0.path == "run/checkpoints")
+      },
+    ]
+    // Each acknowledgement before the rename that makes it true.
+    var early: [Call] = []
+    for call in calls {
+      let isAcknowledgement = call.kind == .write && !TinyRun.acknowledged(call.data).isEmpty
+      let rename = early.lastIndex { $0.kind == .rename && $0.other.hasPrefix("run/checkpoints/step-") }
+      if isAcknowledgement, let rename { early.insert(call, at: rename) } else { early.append(call) }
+    }
+    writers["an acknowledgement that comes too early"] = early
+    for (name, calls) in writers {
+      let report = try Durability.check(calls, states: CrashStates(random: 0), stopsEarly: true)
+      let text = report.violations.filter { $0.contains("was acknowledged") }
+      #expect(!text.isEmpty, "\(name) is not found out in \(report.states) states")
+    }
+  }
+}
