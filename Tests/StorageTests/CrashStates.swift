@@ -21,9 +21,11 @@ struct CrashStates {
   /// Calls `visit` with each different state after each call; a state that did not change with a call comes once.
   ///
   /// - Parameters:
+  ///   - range: after which numbers of calls a crash is tried; nil for all.
   ///   - requirement: what must hold from the present on. A state is visited again where this has changed.
   func forEach<Requirement: Hashable>(
-    of calls: [Call], in start: FileSystem = FileSystem(), requirement: (FileSystem) -> Requirement,
+    of calls: [Call], in start: FileSystem = FileSystem(), after range: ClosedRange<Int>? = nil,
+    requirement: (FileSystem) -> Requirement,
     _ visit: (Crash, Requirement) throws -> Void
   ) rethrows {
     var seen: [Requirement: Set<CrashState>] = [:]
@@ -31,6 +33,7 @@ struct CrashStates {
     for count in 0...calls.count {
       if count > 0 { fileSystem.apply(calls[count - 1]) }
       let required = requirement(fileSystem)
+      guard range?.contains(count) != false else { continue }
       for state in states(of: fileSystem, after: count)
       where seen[required, default: []].insert(state).inserted {
         try visit(Crash(calls: count, state: state, fileSystem: fileSystem), required)

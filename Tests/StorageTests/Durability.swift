@@ -18,11 +18,12 @@ struct Durability {
   }
 
   /// - Parameters:
+  ///   - range: after which numbers of calls a crash is tried; nil for all.
   ///   - sampling: how many states to return, spread over all.
   ///   - stopsEarly: whether a first violation is enough.
   static func check(
-    _ calls: [Call], in start: FileSystem = FileSystem(), states: CrashStates = CrashStates(), sampling: Int = 0,
-    stopsEarly: Bool = false
+    _ calls: [Call], in start: FileSystem = FileSystem(), states: CrashStates = CrashStates(),
+    after range: ClosedRange<Int>? = nil, sampling: Int = 0, stopsEarly: Bool = false
   ) throws -> Report {
     var report = Report()
     let directories = try StateDirectories()
@@ -31,7 +32,7 @@ struct Durability {
     // Of a checkpoint that is known to be there, from the run's own view of it.
     var digests: [Int: String] = [:]
     var coins = Coins(seed: 7)
-    try states.forEach(of: calls, in: start) { fileSystem -> Requirement in
+    try states.forEach(of: calls, in: start, after: range) { fileSystem -> Requirement in
       let steps = TinyRun.acknowledged(fileSystem.contents("run/events.jsonl") ?? [])
       for step in steps where digests[step] == nil { digests[step] = digest(step, fileSystem) }
       return Requirement(newest: steps.max() ?? 0, digests: digests)

@@ -4,19 +4,10 @@ import Testing
 
 /// The model of a file system: it is as strict as it says, finds known mistakes, and agrees with the real one.
 @Suite struct FileSystemTests {
-  /// All different contents of one file over all crash states; nil stands for its absence.
+  /// All different contents of one file over all states that a crash after the last call leaves; nil stands for its absence.
   private func outcomes(_ path: String, _ calls: [Call]) -> Set<String?> {
     var outcomes: Set<String?> = []
-    // A requirement that changes with each call, so that each state is seen after the last one too.
-    var count = 0
-    CrashStates().forEach(
-      of: calls,
-      requirement: { _ in
-        count += 1
-        return count
-      }
-    ) { crash, _ in
-      guard crash.calls == calls.count else { return }
+    CrashStates().forEach(of: calls, after: calls.count...calls.count, requirement: { _ in 0 }) { crash, _ in
       outcomes.insert(
         crash.state.files[path].map { String(decoding: crash.fileSystem.bytes($0), as: UTF8.self) })
     }

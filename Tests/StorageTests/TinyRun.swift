@@ -14,8 +14,12 @@ enum TinyRun {
   static func train(in directory: URL, environment: [String: String?] = [:], timeLimit: Double = 60) throws
     -> CommandResult
   {
-    try run(
-      [product("swift-dp-train")] + arguments, environment: environment, in: directory, timeLimit: timeLimit)
+    // Open MPI's processes of one user share a directory, and one that ends may remove it under another that starts.
+    let session = try TemporaryDirectory()
+    return try run(
+      [product("swift-dp-train")] + arguments,
+      environment: environment.merging(["OMPI_MCA_orte_tmpdir_base": session.url.path]) { own, _ in own },
+      in: directory, timeLimit: timeLimit)
   }
 
   /// Trains under the library that records and injects, and returns what it recorded as well.
@@ -25,7 +29,8 @@ enum TinyRun {
     let trace = place.appendingPathComponent("trace-\(UUID().uuidString)").path
     let job = try train(
       in: directory, environment: StorageFault.environment(root: directory, trace: trace, fault))
-    return (job, try readTrace(trace))
+    // One that was killed at its first call has recorded nothing.
+    return (job, FileManager.default.fileExists(atPath: trace) ? try readTrace(trace) : [])
   }
 
   /// The digest of the state at the end of the run that nobody disturbs.
