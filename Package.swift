@@ -74,6 +74,14 @@ let package = Package(
     // Records and breaks a program's calls on storage.
     .target(name: "StorageFaults", path: "Tests/StorageFaults"),
     .testTarget(name: "StorageTests", dependencies: ["Training", "swift-dp-train", "TestSupport"]),
+    // The readers of files, fed with damaged ones: in the suite, and for long by Tests/Fuzzing/run.
+    .target(name: "CFuzzing", path: "Tests/Fuzzing/CFuzzing"),
+    .target(
+      name: "FuzzedReaders",
+      dependencies: ["CFuzzing", "CZlib", "Datasets", "TensorFiles", "Training", "Yams"],
+      path: "Tests/Fuzzing/Readers"),
+    .executableTarget(name: "fuzz-readers", dependencies: ["FuzzedReaders"], path: "Tests/Fuzzing/fuzz-readers"),
+    .testTarget(name: "FuzzingTests", dependencies: ["FuzzedReaders"], path: "Tests/Fuzzing/Tests"),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], exclude: ["References"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CKernels", "CZlib"]),
     // How fast the data path is.
