@@ -63,9 +63,10 @@ enum TinyRun {
 
   /// The newest checkpoint that is whole, as `--resume auto` looks for it.
   static func newestCheckpoint(in directory: URL) -> Checkpoint? {
-    for path in Checkpoint.list(in: directory.appendingPathComponent("run/checkpoints").path) {
-      if let checkpoint = try? Checkpoint(path: path), (try? checkpoint.verify()) != nil { return checkpoint }
-    }
-    return nil
+    checkpoints(in: directory).newest().checkpoint
+  }
+
+  static func checkpoints(in directory: URL) -> CheckpointStore {
+    CheckpointStore(directory: directory.appendingPathComponent("run/checkpoints").path)
   }
 }

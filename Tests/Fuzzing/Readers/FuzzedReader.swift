@@ -37,7 +37,7 @@ public struct FuzzedReader: Sendable {
 
   /// All of them.
   public static let all: [FuzzedReader] = [
-    .safetensors, .manifest, .configuration, .idx, .idxInGzip, .cifar,
+    .safetensors, .manifest, .sealedManifest, .configuration, .idx, .idxInGzip, .cifar,
   ]
 }
 
