@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Crash states of a run, enumerated from its recorded calls: whatever a crash leaves, no acknowledged checkpoint is lost.
+/// Crash states of a run, enumerated from its recorded calls: whatever is left, no acknowledged checkpoint is lost.
 @Suite(.serialized) struct CrashStateTests {
   private static let isLong = ProcessInfo.processInfo.environment["SWIFT_DP_TRAIN_LONG_TESTS"] != nil
   private static let states = CrashStates(random: isLong ? 64 : 4)
@@ -56,6 +56,20 @@ import Testing
         try #require(job.exitCode == 0, context)
         #expect(try TinyRun.finalDigest(in: directory) == digest, context)
       }
+    }
+  }
+
+  /// A run that was killed in the middle goes on; then a crash comes. What was acknowledged before counts as well.
+  @Test func noStateOfARunThatGoesOnLosesACheckpoint() throws {
+    let total = try Self.recorded.get().count
+    for kill in Self.isLong ? Array(stride(from: total / 4, to: total, by: 7)) : [total / 2, total * 3 / 4] {
+      let (directory, place) = (try TemporaryDirectory(), try TemporaryDirectory())
+      _ = try TinyRun.train(in: directory.url, recordingIn: place.url, StorageFault(action: .kill, call: kill))
+      let start = try FileSystem(contentsOf: directory.url)
+      let (job, calls) = try TinyRun.train(in: directory.url, recordingIn: place.url)
+      try #require(job.exitCode == 0, "\(job.transcript)")
+      let report = try Durability.check(calls, in: start, states: Self.states)
+      #expect(report.violations.isEmpty, "killed at call \(kill): \(summary(report))")
     }
   }
 

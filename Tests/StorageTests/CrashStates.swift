@@ -2,7 +2,7 @@
 ///
 /// All combinations would be too many. Tried are, after each call,
 ///
-/// - all changes of names and none, each with the unsafe bytes of all files kept, lost, cut in half and turned to zeros,
+/// - all changes of names and none, each with the unsafe bytes of all files kept, lost, cut in half and set to zero,
 /// - the first 1, 2, 3, … changes of names, as a journal keeps them,
 /// - all of them but one, and one alone, for each, with bytes kept and with bytes lost,
 /// - one file's bytes lost and all others' kept, for each,

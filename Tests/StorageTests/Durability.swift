@@ -53,7 +53,7 @@ struct Durability {
       if let sentence = found.sentence { report.violations.append("after \(last): \(sentence)") }
       if found.step < required.newest {
         report.violations.append(
-          "after \(last): step \(required.newest) was acknowledged, the newest whole checkpoint is of step \(found.step); "
+          "after \(last): step \(required.newest) was acknowledged, the newest whole checkpoint is of \(found.step); "
             + "left are \(crash.state.files.keys.filter { $0.contains("checkpoints/") }.sorted())")
       } else if report.sample.count < sampling {
         report.sample.append(crash)

@@ -192,7 +192,7 @@ import Training
       let culprit = calls.first { $0.isInjected }.map { "\($0)" } ?? "?"
       #expect(
         report.violations.isEmpty,
-        "\(fault), \(culprit): \(report.violations.count) of \(report.states) states, the first:\n\(report.violations.first ?? "")"
+        "\(fault), \(culprit): \(report.violations.count) of \(report.states) states:\n\(report.violations.first ?? "")"
       )
       #expect([0, 74].contains(job.exitCode), "\(job.transcript)")
       // The flush is not tried again on the same open file.

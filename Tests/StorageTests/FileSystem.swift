@@ -64,6 +64,26 @@ struct FileSystem {
     pendingNames = []
   }
 
+  /// A file system that holds what a real directory holds, all of it safe.
+  init(contentsOf directory: URL) throws {
+    // A path sorts before those below it.
+    for path in try FileManager.default.subpathsOfDirectory(atPath: directory.path).sorted() {
+      let whole = directory.appendingPathComponent(path)
+      var node = 0
+      if try whole.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true {
+        node = newDirectory()
+      } else {
+        lastNode += 1
+        node = lastNode
+        let bytes = Array(try Data(contentsOf: whole))
+        files[node] = File(durable: bytes, current: bytes)
+      }
+      change(.link(directory: parent(path), name: last(path), node: node))
+    }
+    makeSafe(pendingNames)
+    pendingNames = []
+  }
+
   /// The bytes that programs see in a file.
   func contents(_ path: String) -> [UInt8]? { node(path).flatMap { files[$0]?.current } }
 

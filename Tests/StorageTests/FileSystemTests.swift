@@ -4,7 +4,7 @@ import Testing
 
 /// The model of a file system: it is as strict as it says, finds known mistakes, and agrees with the real one.
 @Suite struct FileSystemTests {
-  /// All different contents of one file over all states that a crash after the last call leaves; nil stands for its absence.
+  /// All different contents of one file over all states that a crash after the last call leaves; nil for its absence.
   private func outcomes(_ path: String, _ calls: [Call]) -> Set<String?> {
     var outcomes: Set<String?> = []
     CrashStates().forEach(of: calls, after: calls.count...calls.count, requirement: { _ in 0 }) { crash, _ in
@@ -64,8 +64,8 @@ import Testing
     #expect(outcomes("f", all) == ["", "ab", "abcd", "\0\0\0\0"])
   }
 
-  /// Two saves in the manner of PyTorch's distributed checkpoint (`filesystem.py`, `finish`), each with data of its own name: the
-  /// metadata of the first is removed before that of the second has its name, and no directory is ever flushed. With
+  /// Two saves in the manner of PyTorch's distributed checkpoint (`filesystem.py`, `finish`), each with data of its own
+  /// name: the metadata of the first is removed before that of the second has its name, and no directory is ever flushed. With
   /// `flushesDirectory` it is, before the rename, so that the data have their name, and after it.
   private func distributedCheckpoint(unlinksFirst: Bool, flushesDirectory: Bool) -> [Call] {
     var calls = CallSequence()

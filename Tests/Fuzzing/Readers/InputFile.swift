@@ -1,7 +1,7 @@
 import CFuzzing
 import Foundation
 
-/// A file in memory that readers open by a path, filled again for each input; with names for readers that look for those.
+/// A file in memory that readers open by a path, filled again for each input; with names for those that look for them.
 public final class InputFile {
   private let descriptor: Int32
   private let directoryPath: String

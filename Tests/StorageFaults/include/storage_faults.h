@@ -1,5 +1,5 @@
-// A library for LD_PRELOAD that stands between a program and its storage: it records every call that changes a directory
-// tree, makes one fail, kills the program there, or holds it up. It is told by environment variables what to do:
+// A library for LD_PRELOAD that stands between a program and its storage: it records every call that changes a tree of
+// files, makes one fail, kills the program there, or holds it up. It is told by environment variables what to do:
 //
 //   STORAGE_FAULTS_ROOT          the directory; calls on paths outside it pass untouched
 //   STORAGE_FAULTS_TRACE         a file outside it, to which every call is appended (the form is struct record below)
