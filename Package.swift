@@ -18,6 +18,8 @@ let package = Package(
     .library(name: "Optimizers", targets: ["Optimizers"]),
     .library(name: "Models", targets: ["Models"]),
     .library(name: "Training", targets: ["Training"]),
+    // Loaded into the trainer by tests (Tests/StorageFaults/include/storage_faults.h).
+    .library(name: "StorageFaults", type: .dynamic, targets: ["StorageFaults"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -70,6 +72,17 @@ let package = Package(
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
     .testTarget(
       name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
+    // Records and breaks a program's calls on storage.
+    .target(name: "StorageFaults", path: "Tests/StorageFaults"),
+    .testTarget(name: "StorageTests", dependencies: ["Training", "swift-dp-train", "TestSupport"]),
+    // The readers of files, fed with damaged ones: in the suite, and for long by Tests/Fuzzing/run.
+    .target(name: "CFuzzing", path: "Tests/Fuzzing/CFuzzing"),
+    .target(
+      name: "FuzzedReaders",
+      dependencies: ["CFuzzing", "CZlib", "Datasets", "TensorFiles", "Training", "Yams"],
+      path: "Tests/Fuzzing/Readers"),
+    .executableTarget(name: "fuzz-readers", dependencies: ["FuzzedReaders"], path: "Tests/Fuzzing/fuzz-readers"),
+    .testTarget(name: "FuzzingTests", dependencies: ["FuzzedReaders"], path: "Tests/Fuzzing/Tests"),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], exclude: ["References"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Determinism", "CKernels", "CZlib"]),
     // How fast the data path is.

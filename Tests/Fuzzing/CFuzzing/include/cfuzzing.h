@@ -1,0 +1,2 @@
+#include "allocations.h"
+#include "memory_file.h"

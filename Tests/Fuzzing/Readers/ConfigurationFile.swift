@@ -1,0 +1,1 @@
+../../../Sources/swift-dp-train/Options/ConfigurationFile.swift
