@@ -32,12 +32,12 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "COneDNN", linkerSettings: [.linkedLibrary(onednn)]),
     .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
-    .target(name: "CWatch"),
+    .target(name: "CSystem"),
 
     .target(name: "Determinism", dependencies: ["CKernels"]),
     .target(name: "MPI", dependencies: ["CMPI"]),
     .target(name: "Collectives", dependencies: ["MPI", "Determinism", "CKernels"]),
-    .target(name: "TensorFiles", dependencies: ["CCrypto"]),
+    .target(name: "TensorFiles", dependencies: ["CCrypto", "CSystem"]),
     .target(name: "Datasets", dependencies: ["Determinism", "CZlib", "CKernels"]),
     .target(name: "Networks", dependencies: ["Determinism"]),
     .target(name: "Engine", dependencies: ["Networks", "Determinism", "COneDNN", "CKernels"]),
@@ -46,7 +46,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "CKernels", "Collectives", "COneDNN", "CWatch", "Datasets", "Determinism", "Engine", "MPI", "Models",
+        "CKernels", "Collectives", "COneDNN", "CSystem", "Datasets", "Determinism", "Engine", "MPI", "Models",
         "Networks",
         "Optimizers", "TensorFiles",
       ]),

@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// A directory that appears under its name whole or not at all, also when the process or the machine dies meanwhile.
@@ -23,14 +24,14 @@ public struct AtomicDirectory: ~Copyable {
 
   /// Gives the directory its name.
   public consuming func commit() throws(TensorFileError) {
-    let (parent, name) = parts(of: path)
-    let replaced = TemporaryTree("\(parent)/.\(name).replaced")
-    // A directory with files in it is not renamed over.
-    removeTree(replaced.path)
-    guard rename(path, replaced.path) == 0 || errno == ENOENT else {
-      throw .cannotWrite(path, "move what is there aside", errno: errno)
+    // A directory with files in it is not renamed over: the two change places, and the other is removed at the end.
+    var isThere = cs_exchange(temporary.path, path) == 0 || rename(temporary.path, path) == 0
+    if !isThere, errno == ENOTEMPTY || errno == EEXIST {
+      // A file system that cannot exchange.
+      try Self.remove(path)
+      isThere = rename(temporary.path, path) == 0
     }
-    guard rename(temporary.path, path) == 0 else {
+    guard isThere else {
       throw .cannotWrite(path, "rename the finished directory to it", errno: errno)
     }
     try synchronizeDirectory(of: path)
@@ -67,18 +68,29 @@ private func parts(of path: String) -> (parent: String, name: String) {
   return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
 }
 
-private func entries(of directory: String) -> [String] {
-  guard let stream = opendir(directory) else { return [] }
+/// The names in a directory, in no order; none where there is no such directory.
+/// - Throws: `.cannotRead` where there is one that cannot be read.
+public func namesOfEntries(in directory: String) throws(TensorFileError) -> [String] {
+  guard let stream = opendir(directory) else {
+    if errno == ENOENT { return [] }
+    throw .cannotRead(directory, "list", errno: errno)
+  }
   defer { closedir(stream) }
   var names: [String] = []
+  errno = 0
   while let entry = readdir(stream) {
     let name = withUnsafePointer(to: &entry.pointee.d_name) {
       $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
     }
     if name != "." && name != ".." { names.append(name) }
+    errno = 0
   }
+  guard errno == 0 else { throw .cannotRead(directory, "list", errno: errno) }
   return names
 }
+
+/// As many as can be read.
+private func entries(of directory: String) -> [String] { (try? namesOfEntries(in: directory)) ?? [] }
 
 /// As much of it as can be removed.
 private func removeTree(_ path: String) {

@@ -62,7 +62,7 @@ private struct TemporaryName: ~Copyable {
 }
 
 /// Returns when the entry of `path` in its directory is on the disk.
-func synchronizeDirectory(of path: String) throws(TensorFileError) {
+public func synchronizeDirectory(of path: String) throws(TensorFileError) {
   let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
   let number = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
   guard number >= 0 else { throw .cannotWrite(directory, "open it to flush it", errno: errno) }

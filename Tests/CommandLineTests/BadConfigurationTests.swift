@@ -154,6 +154,10 @@ import Testing
     ),
     ("- model", "error (64): run.yaml: is not a list of settings; write one `key: value` a line."),
     ("models: cnn", "error (64): run.yaml: there is no setting models; see swift-dp-train train --help."),
+    (
+      "model: cnn\nseed: &s 3\nbatch-size: *s",
+      "error (64): run.yaml: line 2 has a YAML anchor or alias (& or *); write one `key: value` a line."
+    ),
     ("model:\n  name: cnn", "error (64): run.yaml: model is not a single value; write `model: value`."),
     (
       "model: resnet",

@@ -86,7 +86,7 @@ import Training
     #expect(
       newest?.manifest.step ?? 0 >= steps.max() ?? 0, "step \(steps.max() ?? 0) was acknowledged\n\(context)",
       sourceLocation: sourceLocation)
-    for path in TinyRun.checkpoints(in: directory).paths {
+    for path in (try? TinyRun.checkpoints(in: directory).paths()) ?? [] {
       guard let step = Int(path.suffix(8)), steps.contains(step), step > (newest?.manifest.step ?? 0) - 2 else {
         continue
       }

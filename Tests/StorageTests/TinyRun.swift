@@ -63,7 +63,7 @@ enum TinyRun {
 
   /// The newest checkpoint that is whole, as `--resume auto` looks for it.
   static func newestCheckpoint(in directory: URL) -> Checkpoint? {
-    checkpoints(in: directory).newest().checkpoint
+    try? checkpoints(in: directory).newest().checkpoint
   }
 
   static func checkpoints(in directory: URL) -> CheckpointStore {

@@ -74,10 +74,7 @@ extension Checkpoint {
         throw TrainingError(.badData, "\(path): cannot be read; give the directory of a checkpoint.")
       }
       struct Format: Decodable { var format: Int }
-      let decoder = JSONDecoder()
-      decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-      guard let format = try? decoder.decode(Format.self, from: bytes).format else {
+      guard let format = try? decodeJSON(Format.self, from: bytes).format else {
         throw fault("is not the manifest of a checkpoint")
       }
       guard format == Self.currentFormat else {
@@ -85,7 +82,7 @@ extension Checkpoint {
           .badData,
           "\(path): has format \(format), this program reads \(Self.currentFormat); use the program that wrote it.")
       }
-      guard let manifest = try? decoder.decode(Self.self, from: bytes) else {
+      guard let manifest = try? decodeJSON(Self.self, from: bytes) else {
         throw fault("is not the manifest of a checkpoint")
       }
       guard let seal = manifest.manifestSHA256, try manifest.digestWithoutItself() == seal,

@@ -11,8 +11,9 @@ public struct CheckpointStore: Sendable {
   public init(directory: String) { self.directory = directory }
 
   /// The directories of checkpoints, newest first; names that are not theirs are passed over.
-  public var paths: [String] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+  /// - Throws: 65 where there is a directory that cannot be read: a run that had checkpoints must not begin anew.
+  public func paths() throws -> [String] {
+    let names = try classifying { try namesOfEntries(in: directory) }
     return names.compactMap { name in Self.step(ofName: name).map { (step: $0, name: name) } }
       .sorted { $0.step > $1.step }.map { directory + "/" + $0.name }
   }
@@ -29,9 +30,10 @@ public struct CheckpointStore: Sendable {
   }
 
   /// The newest checkpoint that is whole, and a sentence for each damaged one that was passed over.
-  public func newest() -> (checkpoint: Checkpoint?, damage: [String]) {
+  /// - Throws: 65 where they cannot be listed.
+  public func newest() throws -> (checkpoint: Checkpoint?, damage: [String]) {
     var damage: [String] = []
-    for path in paths {
+    for path in try paths() {
       do {
         let checkpoint = try Checkpoint(path: path)
         try checkpoint.verify()
@@ -70,7 +72,7 @@ public struct CheckpointStore: Sendable {
 
   /// Removes all but the newest checkpoints and that of one step. What cannot be removed stays.
   public func prune(keeping count: Int, andStep kept: Int? = nil) {
-    for path in paths.dropFirst(count) where kept.map({ path != self.path(ofStep: $0) }) ?? true {
+    for path in ((try? paths()) ?? []).dropFirst(count) where kept.map({ path != self.path(ofStep: $0) }) ?? true {
       try? AtomicDirectory.remove(path)
     }
   }

@@ -28,6 +28,11 @@ public final class RunDirectory {
       let descriptor = open(path + "/.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
       guard descriptor >= 0 else { throw Self.cannotWrite("--run-dir \(path)", errno) }
       while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+        guard errno == EWOULDBLOCK || errno == EINTR else {
+          let code = errno
+          close(descriptor)
+          throw Self.cannotWrite("--run-dir \(path)/.lock", code)
+        }
         guard Date() < deadline else {
           close(descriptor)
           throw TrainingError(
@@ -59,18 +64,27 @@ public final class RunDirectory {
 
   /// Makes a directory and those above it; returns the ones that were not there, outer ones first.
   private static func create(_ path: String, flag: String) throws -> [String] {
-    if mkdir(path, 0o777) == 0 { return [path] }
+    if mkdir(path, 0o777) == 0 {
+      try synchronizeParent(of: path, flag: flag)
+      return [path]
+    }
     let code = errno
     let parent = parentDirectory(of: path)
     if code == ENOENT && parent != path {
       let above = try create(parent, flag: flag)
       guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw cannotWrite("--run-dir \(flag)", errno) }
+      try synchronizeParent(of: path, flag: flag)
       return above + [path]
     }
     var status = stat()
     guard code == EEXIST, stat(path, &status) == 0 else { throw cannotWrite("--run-dir \(flag)", code) }
     guard status.st_mode & S_IFMT == S_IFDIR else { throw cannotWrite("--run-dir \(flag)", ENOTDIR) }
     return []
+  }
+
+  /// A directory that is not on the disk takes what is in it along.
+  private static func synchronizeParent(of path: String, flag: String) throws {
+    do { try synchronizeDirectory(of: path) } catch { throw TrainingError(.cannotWrite, "--run-dir \(flag): \(error)") }
   }
 
   public func file(_ name: String) -> String { path + "/" + name }

@@ -24,7 +24,7 @@ public struct StoredRun: Sendable {
     let planPath = directory + "/" + PlanFile.name
     plan = (try? Self.text(planPath, "")).map { ($0, planPath) }
     guard FileManager.default.fileExists(atPath: path) else {
-      let newest = CheckpointStore(directory: directory + "/checkpoints").paths.first
+      let newest = try CheckpointStore(directory: directory + "/checkpoints").paths().first
       throw TrainingError(
         .badData,
         "\(path): is not there, because the run is not finished; "
@@ -32,7 +32,7 @@ public struct StoredRun: Sendable {
     }
     let summary = try? Self.text(directory + "/summary.json", "")
     fingerprint = summary.flatMap {
-      try? JSONDecoder().decode(SummaryFile.self, from: Data($0.utf8)).fingerprint
+      try? decodeJSON(SummaryFile.self, from: Data($0.utf8)).fingerprint
     }
   }
 

@@ -57,7 +57,7 @@ public struct PlanFile: Codable, Sendable, Equatable {
 
   /// - Throws: 65 for what is no plan, 64 for one of another machine.
   init(_ data: Data, path: String) throws {
-    do { self = try JSONDecoder().decode(PlanFile.self, from: data) } catch {
+    do { self = try decodeJSON(PlanFile.self, from: data) } catch {
       throw TrainingError(.badData, "--plan \(path): is not a plan; give the plan.json of a run with --plan measured.")
     }
     guard format == Self.currentFormat else {
@@ -99,7 +99,7 @@ extension PlanSource {
         return try PlanFile(try classifying { try measure() }).text()
       }
       let text = try world.broadcast(own)
-      return (try JSONDecoder().decode(PlanFile.self, from: Data(text.utf8)).choice, text)
+      return (try decodeJSON(PlanFile.self, from: Data(text.utf8)).choice, text)
     }
   }
 }

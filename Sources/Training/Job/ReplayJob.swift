@@ -61,7 +61,7 @@ public struct ReplayJob: Sendable {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
       throw TrainingError(.badData, "\(path): cannot be read; give the directory of a run.")
     }
-    let events = text.split(separator: "\n").compactMap { try? JSONDecoder().decode(Event.self, from: Data($0.utf8)) }
+    let events = text.split(separator: "\n").compactMap { try? decodeJSON(Event.self, from: Data($0.utf8)) }
       .filter { $0.event == GradientReport.eventName }
     guard let digests = events.last(where: { $0.step == step })?.digests, digests.count == recipe.shards else {
       let steps = Set(events.compactMap(\.step)).sorted().map(grouped)
@@ -73,8 +73,8 @@ public struct ReplayJob: Sendable {
   }
 
   /// The newest whole checkpoint from before the step.
-  private func checkpointBefore() -> Checkpoint? {
-    for path in CheckpointStore(directory: runDirectory + "/checkpoints").paths {
+  private func checkpointBefore() throws -> Checkpoint? {
+    for path in try CheckpointStore(directory: runDirectory + "/checkpoints").paths() {
       if let checkpoint = try? Checkpoint(path: path), checkpoint.manifest.step < step,
         (try? checkpoint.verify()) != nil
       {

@@ -13,7 +13,7 @@ extension RunCheck {
     guard job.runDirectory != nil, files.fileExists(atPath: path + "/config.yaml") else { return (path, .nothing) }
     guard job.resume != .none else { throw RunSession.refusal(path) }
     if files.fileExists(atPath: path + "/summary.json") { return (path, .finishedRun) }
-    return (path, .run(checkpoint: CheckpointStore(directory: path + "/checkpoints").paths.first))
+    return (path, .run(checkpoint: try CheckpointStore(directory: path + "/checkpoints").paths().first))
   }
 
   /// Seconds that a barrier and a sum of 4 MiB take the slowest rank, the median of several. Collective.

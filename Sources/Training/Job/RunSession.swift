@@ -52,7 +52,7 @@ final class RunSession {
     let hasRun = directory.exists("config.yaml")
     if job.resume == .none && hasRun { throw Self.refusal(path) }
     if case .auto = job.resume, let data = FileManager.default.contents(atPath: directory.file("summary.json")) {
-      do { finished = try JSONDecoder().decode(SummaryFile.self, from: data) } catch {
+      do { finished = try decodeJSON(SummaryFile.self, from: data) } catch {
         throw TrainingError(.badData, "\(directory.file("summary.json")): is damaged; remove it to train again.")
       }
     } else {
@@ -61,7 +61,7 @@ final class RunSession {
     switch job.resume {
     case .none: checkpoint = nil
     case .auto:
-      let (newest, damage) = store.newest()
+      let (newest, damage) = try store.newest()
       checkpoint = newest
       warnings = damage.map { "passing over a checkpoint: \($0)" }
     case .checkpoint(let path):

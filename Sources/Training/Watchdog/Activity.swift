@@ -1,4 +1,4 @@
-import CWatch
+import CSystem
 
 /// What a rank is doing.
 public enum Operation: Int, Sendable, CaseIterable {
@@ -77,8 +77,8 @@ public final class Activity: @unchecked Sendable {  // One thread enters operati
   func tick() { self[.progress] &+= 1 }
 
   subscript(word: Word) -> UInt64 {
-    get { cw_load(words + word.rawValue) }
-    set { cw_store(words + word.rawValue, newValue) }
+    get { cs_load(words + word.rawValue) }
+    set { cs_store(words + word.rawValue, newValue) }
   }
 
   func pointer(_ word: Word) -> UnsafeMutablePointer<UInt64> { words + word.rawValue }

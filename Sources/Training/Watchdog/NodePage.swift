@@ -1,4 +1,4 @@
-import CWatch
+import CSystem
 import Collectives
 import Glibc
 import MPI
@@ -35,7 +35,7 @@ final class NodePage: @unchecked Sendable {  // Made once; the words are read an
       memory = box
     }
     own[.process] = UInt64(getpid())
-    cw_note_faults(own.pointer(.ending), Ending.faultMark)
+    cs_note_faults(own.pointer(.ending), Ending.faultMark)
     // Nobody takes a rank for dead that has not said which process it is.
     try nodes.node.barrier()
   }
@@ -49,7 +49,7 @@ final class NodePage: @unchecked Sendable {  // Made once; the words are read an
     case .ended: life = .ended
     case .fault(let number): (life, signal) = (.dead, number)
     case .running:
-      switch UInt8(bitPattern: cw_process_state(Int32(process))) {
+      switch UInt8(bitPattern: cs_process_state(Int32(process))) {
       case 0, UInt8(ascii: "Z"), UInt8(ascii: "X"):
         // It may have ended itself between the two looks.
         life = Ending(activity[.ending]) == .ended ? .ended : .dead

@@ -1,4 +1,4 @@
-import CWatch
+import CSystem
 import Collectives
 import Dispatch
 import Foundation
@@ -89,7 +89,7 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
     guard !directory.isEmpty else { return }
     let digits = String(page.ranks[page.place])
     let name = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-    cw_write_stacks(SIGUSR2, "\(directory)/logs/stacks-\(name).txt")
+    cs_write_stacks(SIGUSR2, "\(directory)/logs/stacks-\(name).txt")
   }
 
   /// This rank ends by itself. Returns when the thread has ended.
@@ -181,7 +181,7 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
     let launcher = getppid()
     let name = (try? String(contentsOfFile: "/proc/\(launcher)/comm", encoding: .utf8))?
       .trimmingCharacters(in: .whitespacesAndNewlines)
-    if ["mpirun", "mpiexec", "orterun", "prterun"].contains(name) { cw_kill_later(launcher, 4) }
+    if ["mpirun", "mpiexec", "orterun", "prterun"].contains(name) { cs_kill_later(launcher, 4) }
   }
 
   private func report(to first: LineSocket, _ now: Double, speaks: Bool) {
@@ -214,7 +214,7 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
   private func endNode(_ code: Int32) -> Never {
     activity[.ending] = 1
     for (index, status) in page.statuses.enumerated() where index != page.place {
-      if status.life == .running || status.life == .stopped { cw_kill_later(Int32(status.process), 3) }
+      if status.life == .running || status.life == .stopped { cs_kill_later(Int32(status.process), 3) }
     }
     endLauncherLater()
     _exit(code)
@@ -248,7 +248,7 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
   private func writeStacks() {
     let order = page.activities.indices.sorted { ($0 == page.place ? 1 : 0, $0) < ($1 == page.place ? 1 : 0, $1) }
     for index in order where page.status(of: index).life == .running {
-      cw_signal_threads(Int32(page.activities[index][.process]), SIGUSR2)
+      cs_signal_threads(Int32(page.activities[index][.process]), SIGUSR2)
     }
     usleep(300_000)
   }

@@ -15,7 +15,7 @@ struct CheckpointCommand: ParsableCommand {
       throw TrainingError(.badData, "\(directory): is not there; give the directory of a run or of a checkpoint.")
     }
     guard files.fileExists(atPath: directory + "/checkpoints") else { return [directory] }
-    return CheckpointStore(directory: directory + "/checkpoints").paths
+    return try CheckpointStore(directory: directory + "/checkpoints").paths()
   }
 
   struct List: ParsableCommand {
@@ -31,7 +31,7 @@ struct CheckpointCommand: ParsableCommand {
         ("step", .trailing), ("epoch", .trailing), ("size", .trailing), ("best correct", .trailing),
         ("checkpoint", .leading),
       ])
-      for path in CheckpointStore(directory: directory + "/checkpoints").paths {
+      for path in try CheckpointStore(directory: directory + "/checkpoints").paths() {
         guard let checkpoint = try? Checkpoint(path: path) else {
           table.add(["?", "?", "", "", "\(path) (damaged)"])
           continue

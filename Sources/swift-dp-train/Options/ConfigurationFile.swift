@@ -25,6 +25,12 @@ struct ConfigurationFile {
 
   init(text: String, path: String) throws {
     self.path = path
+    // A file of a few lines whose names stand for one another can take for ever, and settings need none.
+    if let match = text.firstMatch(of: #/(?m)^[^#"'\n]*?(?:^|[\s:\[\{,?\-])[&*][A-Za-z0-9_]/#) {
+      let line = text[..<match.range.lowerBound].count(where: \.isNewline) + 1
+      throw TrainingError(
+        .badConfiguration, "\(path): line \(line) has a YAML anchor or alias (& or *); write one `key: value` a line.")
+    }
     let root: Node?
     do { root = try Yams.compose(yaml: text) } catch {
       let line = "\(error)".split(separator: "\n").first.map(String.init) ?? ""

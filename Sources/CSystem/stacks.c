@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "include/CWatch.h"
+#include "include/CSystem.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,7 +40,7 @@ static void append_stack(int signal) {
   errno = before;
 }
 
-void cw_write_stacks(int number, const char *path) {
+void cs_write_stacks(int number, const char *path) {
   strncpy(stack_path, path, sizeof stack_path - 1);
   // The first call loads a library, which a handler must not.
   void *frame;
@@ -50,7 +50,7 @@ void cw_write_stacks(int number, const char *path) {
   sigaction(number, &action, 0);
 }
 
-int cw_signal_threads(int process, int number) {
+int cs_signal_threads(int process, int number) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/task", process);
   DIR *const directory = opendir(path);

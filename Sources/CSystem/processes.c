@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "include/CWatch.h"
+#include "include/CSystem.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -12,12 +12,12 @@ static uint64_t *fault_word;
 static uint64_t fault_mark;
 
 static void note_fault(int number) {
-  if (fault_word) cw_store(fault_word, fault_mark + (uint64_t)number);
+  if (fault_word) cs_store(fault_word, fault_mark + (uint64_t)number);
   signal(number, SIG_DFL);
   raise(number);
 }
 
-void cw_note_faults(uint64_t *word, uint64_t mark) {
+void cs_note_faults(uint64_t *word, uint64_t mark) {
   fault_word = word;
   fault_mark = mark;
   static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
@@ -28,7 +28,7 @@ void cw_note_faults(uint64_t *word, uint64_t mark) {
   }
 }
 
-void cw_kill_later(int process, int seconds) {
+void cs_kill_later(int process, int seconds) {
   const pid_t child = fork();
   if (child != 0) {
     if (child > 0) waitpid(child, 0, 0);
@@ -47,7 +47,7 @@ void cw_kill_later(int process, int seconds) {
   _exit(0);
 }
 
-char cw_process_state(int process) {
+char cs_process_state(int process) {
   char path[64], text[512];
   snprintf(path, sizeof path, "/proc/%d/stat", process);
   FILE *const file = fopen(path, "r");
