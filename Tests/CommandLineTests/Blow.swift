@@ -56,6 +56,11 @@ final class Blow {
     place = findPlace()
     codes = Self.codes(disturbance, isHeard: isHeard)
     for process in targets { kill(process, disturbance.signal) }
+    if disturbance == .stopRank && exists("summary.json") {
+      // The run is finished and no watchdog watches any more: nobody but us lets the rank go on.
+      usleep(4_000_000)
+      for process in targets { kill(process, SIGCONT) }
+    }
     if isHeard, disturbance == .askRanks || disturbance == .terminateRanks {
       stepToStopBefore = (try? RunEvents(run).lastStep).map { $0 + 50 }
     }
@@ -84,14 +89,17 @@ final class Blow {
     }
   }
 
+  private func exists(_ name: String) -> Bool {
+    FileManager.default.fileExists(atPath: run.appendingPathComponent(name).path)
+  }
+
   private func findPlace() -> String {
-    let names = { [run] (name: String) in
-      (try? FileManager.default.contentsOfDirectory(atPath: run.appendingPathComponent(name).path)) ?? []
-    }
     if (try? processes(of: run.path))?.isEmpty ?? true { return "no rank yet, or none any more" }
-    if names("").contains("summary.json") { return "after the summary" }
+    if exists("summary.json") { return "after the summary" }
     guard let events = try? RunEvents(run), events.stepCount > stepsBefore else { return "start of the ranks" }
+    let files =
+      (try? FileManager.default.contentsOfDirectory(atPath: run.appendingPathComponent("checkpoints").path)) ?? []
     let place = events.isEvaluating ? "evaluation" : events.lastStep == KillLoop.lastStep ? "end" : "steps"
-    return place + (names("checkpoints").contains { $0.hasPrefix(".step-") } ? " while saving" : "")
+    return place + (files.contains { $0.hasPrefix(".step-") } ? " while saving" : "")
   }
 }
