@@ -30,8 +30,14 @@ struct SwiftDPTrain: ParsableCommand {
 
 /// A command that every rank runs.
 protocol JobCommand: ParsableCommand {
+  /// Called before MPI starts.
+  func prepare()
   /// Collective. - Returns: the exit code.
   func run(_ world: Communicator) throws -> Int32
+}
+
+extension JobCommand {
+  func prepare() {}
 }
 
 /// How a command line becomes a job of one or more ranks.
@@ -49,6 +55,7 @@ enum Job {
       return fail(TrainingError(.badConfiguration, sentence(text)))
     }
     guard let job = command as? any JobCommand else { return runLocally(command) }
+    job.prepare()
     return withMPI { world in try job.run(world) }
   }
 

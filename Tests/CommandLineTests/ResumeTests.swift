@@ -135,6 +135,23 @@ import Testing
     }
   }
 
+  /// A request that comes while MPI starts or data is read is not lost, and does not end the job without a word.
+  @Test(arguments: ["USR1", "TERM"]) func aJobThatIsAskedToStopWhileItStartsSavesItsFirstStep(_ signal: String) throws {
+    let directory = try TemporaryDirectory()
+    // The directory is there before the data set is.
+    let script = """
+      "$@" & job=$!
+      until [ -e run/.lock ]; do kill -0 $job || exit 99; done
+      kill -\(signal) $job
+      wait $job
+      """
+    let job = try run(["sh", "-c", script, "sh"] + program, in: directory.url, timeLimit: 60)
+    #expect(job.exitCode == 75 && job.standardOutput.hasPrefix("saved (75)"), "\(job.transcript)")
+    let files = try FileManager.default.contentsOfDirectory(
+      atPath: directory.url.appendingPathComponent("run/checkpoints").path)
+    #expect(files == ["step-00000001"], "\(job.transcript)")
+  }
+
   /// A named checkpoint starts a new run, which ends with the same bits.
   @Test func aNamedCheckpointIsGoneOnFromElsewhere() throws {
     let directory = try TemporaryDirectory()

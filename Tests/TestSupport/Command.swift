@@ -36,6 +36,12 @@ public struct Intervention {
     self.text = text
     self.action = action
   }
+
+  /// - Parameter action: called once, as soon as the command has been started; it waits itself for what it wants.
+  public init(atOnce action: @escaping () throws -> Void) {
+    text = ""
+    self.action = action
+  }
 }
 
 /// Runs a command to its end, or to the end of its time, and returns what it wrote.
@@ -101,7 +107,7 @@ public func run(
   func ended() -> Bool { wait4(process, &status, WNOHANG, &usage) != 0 }
   func waited(until seconds: Double) -> Bool {
     while !ended() {
-      if let due = intervention, texts().contains(where: { $0.contains(due.text) }) {
+      if let due = intervention, due.text.isEmpty || texts().contains(where: { $0.contains(due.text) }) {
         intervention = nil
         do { try due.action() } catch { failure = error }
       }

@@ -9,11 +9,17 @@ import Synchronization
 enum StopRequest {
   private static let signalNumber = Atomic<Int32>(0)
 
-  /// Installs the handlers.
-  static func listen() {
+  /// Installs the handlers for the requests of schedulers, before MPI starts: a job that is asked to stop while it starts does
+  /// so after its first step.
+  static func listenForSchedulers() { listen(to: [SIGUSR1, SIGTERM]) }
+
+  /// Installs all handlers. Until the first step Ctrl-C ends a job at once.
+  static func listen() { listen(to: [SIGUSR1, SIGTERM, SIGINT]) }
+
+  private static func listen(to numbers: [Int32]) {
     // The first use makes the variable; that must not happen inside a handler.
-    signalNumber.store(0, ordering: .relaxed)
-    for number in [SIGUSR1, SIGTERM, SIGINT] {
+    _ = received
+    for number in numbers {
       signal(number) { number in
         StopRequest.signalNumber.store(number, ordering: .relaxed)
         if number == SIGINT { signal(SIGINT, SIG_DFL) }

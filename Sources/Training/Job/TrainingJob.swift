@@ -55,6 +55,9 @@ public struct TrainingJob: Sendable {
 
   public init(_ recipe: Recipe) { self.recipe = recipe }
 
+  /// Takes USR1 and TERM from now on as the wish that the job save and end. Not collective; best before MPI starts.
+  public static func listenForSchedulers() { StopRequest.listenForSchedulers() }
+
   /// Runs the job. Collective.
   ///
   /// - Parameter observer: shows the run; asked on rank 0 only.

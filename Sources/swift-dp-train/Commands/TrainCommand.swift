@@ -13,6 +13,9 @@ struct TrainCommand: JobCommand {
 
   @OptionGroup var options: TrainOptions
 
+  /// A run that writes nothing has nothing to save.
+  func prepare() { if options.jobOptions.dryRun == nil { TrainingJob.listenForSchedulers() } }
+
   func run(_ world: Communicator) throws -> Int32 {
     let job = try world.agree { try options.job() }
     return try job.run(world, observer: Console(hidesProgress: options.jobOptions.hidesProgress))
