@@ -27,6 +27,7 @@ static void write_number(int file, long number) {
 
 static void append_stack(int signal) {
   (void)signal;
+  if (!stack_path[0]) return;
   const int before = errno;
   const int file = open(stack_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file >= 0) {

@@ -28,4 +28,20 @@ extension Communicator {
     let agreed = votes[digests[0]] == most ? digests[0] : digests.first { votes[$0] == most }
     return digests.indices.filter { digests[$0] != agreed }
   }
+
+  /// Exchanges a number with the ranks 1, 2, 4, … places away, as the rounds of most schedules do, so that connections that do
+  /// not work show before anything depends on them. Collective.
+  public func checkConnections() throws {
+    for distance in sequence(first: 1, next: { 2 * $0 }).prefix(while: { $0 < size }) {
+      let next = (rank + distance) % size
+      let before = (rank + size - distance) % size
+      let pending = try startReceive(Int.self, capacity: 1, from: before)
+      try send([rank], to: next)
+      let found = try pending.wait()
+      guard found == [before] else {
+        throw JobFailure(
+          message: "rank \(rank) received \(found) from rank \(before) where its number was sent.", exitCode: 71)
+      }
+    }
+  }
 }

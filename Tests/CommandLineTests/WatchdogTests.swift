@@ -49,6 +49,31 @@ import Testing
     try expectNothingLeft(directory)
   }
 
+  /// A file that cannot be opened for ever, as on a file system that does not answer.
+  @Test func anEndlessReadIsNamed() throws {
+    let workbench = try Workbench()
+    let run = workbench.directory.url.appendingPathComponent("run").path
+    let program =
+      [product("swift-dp-train"), "train", "--watchdog", "2", "--run-dir", run] + Workbench.mnist + Workbench.brief
+    // The library is in rank 1 only.
+    let stalled =
+      [
+        "env", "LD_PRELOAD=" + product("libStorageFaults.so"),
+        "STORAGE_FAULTS_ROOT=" + workbench.directory.url.appendingPathComponent("data").path,
+        "STORAGE_FAULTS_ACTION=stall", "STORAGE_FAULTS_MILLISECONDS=60000", "STORAGE_FAULTS_CALLS=open",
+        "STORAGE_FAULTS_AT=1",
+      ] + program
+    let job = try mpirun(
+      np: 1, program + [":", "-np", "1"] + stalled, options: ["-q", "--bind-to", "none"], in: workbench.directory.url,
+      timeLimit: 40)
+    #expect(job.exitCode == 70 && !job.timedOut, "\(job.transcript)")
+    #expect(
+      errors(job).first?.contains(
+        #/Rank 1 \([^ ]+, process \d+\) does not go on, reading .*data\/[a-z0-9-]+ubyte.* for \d/#) == true,
+      "\(job.transcript)")
+    try expectNothingLeft(workbench.directory)
+  }
+
   /// The job's code is that of the signal; who it was and where stands above.
   @Test(arguments: [1, 0]) func aKilledRankIsNamed(rank: Int) throws {
     let directory = try TemporaryDirectory()

@@ -9,7 +9,8 @@
 static inline void cs_store(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
 static inline uint64_t cs_load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
 
-/// From now on a thread that gets `signal` appends its stack to a file. Calls it interrupts are restarted.
+/// From now on a thread that gets `signal` appends its stack to a file, or does nothing if `path` is empty. Calls that it
+/// interrupts are restarted.
 void cs_write_stacks(int signal, const char *path);
 
 /// Sends `signal` to every thread of a process, one after another. Returns how many there were, or -1.

@@ -17,6 +17,7 @@ final class ByteSource {
   private let descriptor: Int32
   private var position = 0
   private var inflater: GzipInflater?
+  private let observe: ReadingObserver
 
   /// Deflate's largest expansion: 258 bytes for two bits.
   static let largestExpansion = 1032
@@ -32,7 +33,8 @@ final class ByteSource {
   }
 
   /// Opens a regular file that is not empty; `allowsGzip` recognises gzip by its first two bytes, whatever the name.
-  init(path: String, allowsGzip: Bool) throws {
+  init(path: String, allowsGzip: Bool, observe: @escaping ReadingObserver = { _ in }) throws {
+    observe(path)
     // Opened without blocking, so that a named pipe in the place of a file is refused and not waited for.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
@@ -50,6 +52,7 @@ final class ByteSource {
       }
       guard status.st_size > 0 else { throw DataError("\(path) is empty; fetch it again.") }
       self.path = path
+      self.observe = observe
       self.fileSize = Int(status.st_size)
       self.descriptor = descriptor
       if allowsGzip {
@@ -113,6 +116,7 @@ final class ByteSource {
       let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(position))
       if count >= 0 {
         position += count
+        observe(path)
         return count
       }
       if errno != EINTR { throw DataError("\(path) cannot be read: \(Self.systemError(errno)).") }

@@ -10,9 +10,9 @@ public struct IDXFile: Sendable {
   /// Reads a file of `axes` axes; every extent must be at least one.
   ///
   /// The declared size is compared with the file before memory is taken for it. Throws `DataError`.
-  public init(path: String, axes: Int) throws {
+  public init(path: String, axes: Int, observe: @escaping ReadingObserver = { _ in }) throws {
     precondition(axes >= 1 && axes <= 255)
-    let source = try ByteSource(path: path, allowsGzip: true)
+    let source = try ByteSource(path: path, allowsGzip: true, observe: observe)
     let magic = try source.read(exactly: 4, what: "header")
     let expected = "0x0000080\(axes)"
     guard magic[0] == 0, magic[1] == 0 else {

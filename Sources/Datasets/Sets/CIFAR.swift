@@ -40,7 +40,9 @@ package struct CIFARLayout: Sendable {
 }
 
 /// Loads CIFAR-10 or CIFAR-100 from `directory` or from the archive's usual subdirectory of it.
-package func loadCIFAR(_ layout: CIFARLayout, directory: String?) throws -> ImageDataset {
+package func loadCIFAR(
+  _ layout: CIFARLayout, directory: String?, observe: @escaping ReadingObserver = { _ in }
+) throws -> ImageDataset {
   let remedy = "give --data-dir the directory into which \(layout.archive) was unpacked"
   guard let directory else { throw DataError("\(layout.name) is not installed with the system: \(remedy).") }
   let first = layout.trainFiles[0]
@@ -49,20 +51,22 @@ package func loadCIFAR(_ layout: CIFARLayout, directory: String?) throws -> Imag
     throw DataError("No \(first) in \(directory) or in its \(layout.subdirectory): \(remedy).")
   }
   let train = try readCIFAR(
-    layout, paths: layout.trainFiles.map { "\(place)/\($0)" }, recordsPerFile: layout.trainRecordsPerFile)
-  let test = try readCIFAR(layout, paths: ["\(place)/\(layout.testFile)"], recordsPerFile: layout.testRecords)
+    layout, paths: layout.trainFiles.map { "\(place)/\($0)" }, recordsPerFile: layout.trainRecordsPerFile, observe)
+  let test = try readCIFAR(layout, paths: ["\(place)/\(layout.testFile)"], recordsPerFile: layout.testRecords, observe)
   return ImageDataset(
     name: layout.name, classCount: layout.classNames.count, classNames: layout.classNames,
     normalisation: layout.normalisation, train: train, test: test,
     files: (layout.trainFiles + [layout.testFile]).map { "\(place)/\($0)" })
 }
 
-private func readCIFAR(_ layout: CIFARLayout, paths: [String], recordsPerFile: Int) throws -> ImageSet {
+private func readCIFAR(
+  _ layout: CIFARLayout, paths: [String], recordsPerFile: Int, _ observe: @escaping ReadingObserver
+) throws -> ImageSet {
   let imageSize = CIFARLayout.shape.elementCount
   let size = recordsPerFile * layout.recordSize
   // Every file's size before any memory: a wrong fifth file shows at once.
   let sources = try paths.map { path in
-    let source = try ByteSource(path: path, allowsGzip: false)
+    let source = try ByteSource(path: path, allowsGzip: false, observe: observe)
     guard source.fileSize == size else {
       throw DataError(
         "\(path) has \(source.fileSize) bytes where \(recordsPerFile) records of \(layout.recordSize) take \(size): it is "

@@ -21,13 +21,14 @@ public enum DatasetName: String, Sendable, CaseIterable {
 /// `directory` is where its files lie; nil leaves that to the data set, which knows where a Debian package puts it
 /// or says what it needs. `synthetic` is used by the data set of that name alone. Throws `DataError`.
 public func loadDataset(
-  named name: String, directory: String? = nil, synthetic: SyntheticImages = SyntheticImages()
+  named name: String, directory: String? = nil, synthetic: SyntheticImages = SyntheticImages(),
+  observe: @escaping ReadingObserver = { _ in }
 ) throws -> ImageDataset {
   switch try DatasetName(parsing: name) {
-  case .fashionMNIST: try loadIDXDataset(.fashionMNIST, directory: directory)
-  case .mnist: try loadIDXDataset(.mnist, directory: directory)
-  case .cifar10: try loadCIFAR(.cifar10, directory: directory)
-  case .cifar100: try loadCIFAR(.cifar100, directory: directory)
+  case .fashionMNIST: try loadIDXDataset(.fashionMNIST, directory: directory, observe: observe)
+  case .mnist: try loadIDXDataset(.mnist, directory: directory, observe: observe)
+  case .cifar10: try loadCIFAR(.cifar10, directory: directory, observe: observe)
+  case .cifar100: try loadCIFAR(.cifar100, directory: directory, observe: observe)
   case .synthetic: try synthetic.dataset()
   }
 }

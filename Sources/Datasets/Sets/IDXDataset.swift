@@ -42,7 +42,9 @@ public func installedFashionMNIST() -> String? {
 
 /// Loads a data set in MNIST's files: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`,
 /// `t10k-labels-idx1-ubyte`, each plain or with `.gz`.
-func loadIDXDataset(_ description: IDXDataset, directory: String?) throws -> ImageDataset {
+func loadIDXDataset(
+  _ description: IDXDataset, directory: String?, observe: @escaping ReadingObserver = { _ in }
+) throws -> ImageDataset {
   guard let root = directory ?? description.installed else {
     throw DataError("\(description.name) is not installed with the system: \(description.remedy).")
   }
@@ -59,7 +61,8 @@ func loadIDXDataset(_ description: IDXDataset, directory: String?) throws -> Ima
     }
     let (images, labels) = (path("\(part)-images", axes: 3), path("\(part)-labels", axes: 1))
     files += [images, labels]
-    return try loadIDXImages(images: images, labels: labels, classes: description.classNames.count)
+    return try loadIDXImages(
+      images: images, labels: labels, classes: description.classNames.count, observe: observe)
   }
   let train = try load("train")
   let test = try load("t10k")
@@ -74,10 +77,12 @@ func loadIDXDataset(_ description: IDXDataset, directory: String?) throws -> Ima
 
 /// The images of one IDX file with the labels of another. Throws `DataError` if their numbers differ or a label is not
 /// below `classes`.
-public func loadIDXImages(images imagePath: String, labels labelPath: String, classes: Int) throws -> ImageSet {
+public func loadIDXImages(
+  images imagePath: String, labels labelPath: String, classes: Int, observe: @escaping ReadingObserver = { _ in }
+) throws -> ImageSet {
   // The small file first: most mistakes show there.
-  let labels = try IDXFile(path: labelPath, axes: 1)
-  let images = try IDXFile(path: imagePath, axes: 3)
+  let labels = try IDXFile(path: labelPath, axes: 1, observe: observe)
+  let images = try IDXFile(path: imagePath, axes: 3, observe: observe)
   guard images.extents[0] == labels.extents[0] else {
     throw DataError(
       "\(imagePath) holds \(images.extents[0]) images, but \(labelPath) \(labels.extents[0]) labels: "

@@ -69,9 +69,12 @@ public struct TrainingJob: Sendable {
     try checkEqual(on: world)
     // Rank 0 holds the run directory; what it finds there decides for all.
     let session = try world.agree { try world.rank == 0 && dryRun == nil ? RunSession(self) : nil }
-    let watchdog = try makeWatchdog(world, observer)
+    let path = try world.broadcast(session?.path ?? "")
+    let watchdog = try makeWatchdog(world, observer, directory: path)
     defer { watchdog?.stop() }
     let activity = watchdog?.activity ?? Activity()
+    activity.enter(.connecting)
+    try world.checkConnections()
     for warning in session?.warnings ?? [] { observer?.warning(warning) }
     let warned = session?.warnings.count ?? 0
     var found = [session?.finished == nil ? 0 : 1, session?.stored?.shards ?? 0, session?.stored?.threads ?? 0]
@@ -91,7 +94,10 @@ public struct TrainingJob: Sendable {
     observer?.phase("reading \(recipe.dataset.rawValue)")
     activity.enter(.readingData)
     let begin = Date()
-    let data = try world.agree { try TrainingData(recipe, directory: dataDirectory) }
+    let data = try world.agree {
+      defer { activity.enter(.exchanging) }
+      return try TrainingData(recipe, directory: dataDirectory) { activity.tick(at: $0) }
+    }
     let seconds = Date().timeIntervalSince(begin)
     try data.checkEqual(on: world)
     try world.agree { try recipe.check(against: data) }
@@ -117,9 +123,8 @@ public struct TrainingJob: Sendable {
     }
     for warning in session?.warnings.dropFirst(warned) ?? [] { observer?.warning(warning) }
     observer?.banner(Banner(trainer, world, self, session, readSeconds: seconds))
-    let path = try world.broadcast(session?.path ?? "")
     let log = makeLog(path, trainer, world)
-    watchdog?.tell(names: WatchReport.Names(trainer), directory: path)
+    watchdog?.tell(WatchReport.Names(trainer))
     session?.warn = { text in
       observer?.warning(text)
       log?.write("warning  \(text)")
@@ -167,7 +172,9 @@ public struct TrainingJob: Sendable {
   }
 
   /// Collective.
-  private func makeWatchdog(_ world: Communicator, _ observer: (any JobObserver)?) throws -> Watchdog? {
+  private func makeWatchdog(
+    _ world: Communicator, _ observer: (any JobObserver)?, directory: String
+  ) throws -> Watchdog? {
     guard watchdogSeconds > 0 else { return nil }
     /// What it says it may say from another thread.
     struct Shown: @unchecked Sendable { let observer: (any JobObserver)? }
@@ -177,7 +184,7 @@ public struct TrainingJob: Sendable {
       if let observer = shown.observer { observer.failure(failure) } else { failure.print() }
     }
     voice.signOfLife = { shown.observer?.signOfLife($0) }
-    return try Watchdog(world, limit: watchdogSeconds, voice: voice)
+    return try Watchdog(world, limit: watchdogSeconds, directory: directory, voice: voice)
   }
 
   /// This rank's log, where it can write one.

@@ -17,9 +17,10 @@ public struct TrainingData: Sendable {
 
   /// Loads the recipe's data set.
   /// - Throws: 65 for files that are missing or damaged, 64 where so many samples cannot be held out.
-  public init(_ recipe: Recipe, directory: String?) throws {
+  public init(_ recipe: Recipe, directory: String?, observe: @escaping ReadingObserver = { _ in }) throws {
     let dataset = try classifying {
-      try loadDataset(named: recipe.dataset.rawValue, directory: directory, synthetic: recipe.synthetic)
+      try loadDataset(
+        named: recipe.dataset.rawValue, directory: directory, synthetic: recipe.synthetic, observe: observe)
     }
     name = dataset.name
     classCount = dataset.classCount

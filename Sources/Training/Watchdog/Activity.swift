@@ -48,8 +48,9 @@ public final class Activity: @unchecked Sendable {  // One thread enters operati
     case spoken
   }
 
-  /// Bytes of a rank, whole cache lines.
+  /// Bytes of a rank, whole cache lines: the words, and from half of them on a text.
   static let byteCount = 128
+  private static let textWords = 8..<16
 
   private let words: UnsafeMutablePointer<UInt64>
   /// Memory of its own, where nobody shares it.
@@ -75,6 +76,24 @@ public final class Activity: @unchecked Sendable {  // One thread enters operati
 
   /// The rank is at another place of what it does.
   func tick() { self[.progress] &+= 1 }
+
+  /// The rank is at another place of what it does, which a text names. The end of a long one is kept.
+  func tick(at text: String) {
+    let bytes = Array(text.utf8.suffix(8 * Self.textWords.count))
+    for (place, index) in Self.textWords.enumerated() {
+      let part = bytes.dropFirst(8 * place).prefix(8)
+      cs_store(words + index, part.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+    }
+    tick()
+  }
+
+  var text: String {
+    let bytes = Self.textWords.flatMap { index in
+      let word = cs_load(words + index)
+      return (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * UInt64($0))) }
+    }
+    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  }
 
   subscript(word: Word) -> UInt64 {
     get { cs_load(words + word.rawValue) }

@@ -57,10 +57,12 @@ final class NodePage: @unchecked Sendable {  // Made once; the words are read an
       default: break
       }
     }
-    return RankStatus(
+    var status = RankStatus(
       rank: ranks[index], process: process, life: life, signal: signal,
       operation: Operation(rawValue: Int(activity[.operation])) ?? .starting, detail: Int(activity[.detail]),
       step: Int(activity[.step]), progress: activity[.progress])
+    if status.operation == .readingData { status.file = activity.text.replacing("\n", with: " ") }
+    return status
   }
 
   var statuses: [RankStatus] { activities.indices.map(status) }

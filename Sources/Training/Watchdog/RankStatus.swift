@@ -19,9 +19,11 @@ package struct RankStatus: Sendable, Hashable {
   package var detail: Int
   package var step: Int
   package var progress: UInt64
+  /// The file that it reads.
+  package var file = ""
 
   package var line: String {
-    "rank \(rank) \(process) \(life.rawValue) \(signal) \(operation.rawValue) \(detail) \(step) \(progress)"
+    "rank \(rank) \(process) \(life.rawValue) \(signal) \(operation.rawValue) \(detail) \(step) \(progress) \(file)"
   }
 
   package init(
@@ -34,8 +36,8 @@ package struct RankStatus: Sendable, Hashable {
 
   /// Nil for a line that is none of these.
   package init?(line: some StringProtocol) {
-    let words = line.split(separator: " ")
-    guard words.count == 9, words[0] == "rank", let life = Life(rawValue: String(words[3])),
+    let words = line.split(separator: " ", maxSplits: 9, omittingEmptySubsequences: false)
+    guard words.count == 10, words[0] == "rank", let life = Life(rawValue: String(words[3])),
       let progress = UInt64(words[8])
     else { return nil }
     let numbers = [1, 2, 4, 5, 6, 7].map { Int(words[$0]) }
@@ -43,5 +45,6 @@ package struct RankStatus: Sendable, Hashable {
     self.init(
       rank: numbers[0] ?? 0, process: numbers[1] ?? 0, life: life, signal: numbers[2] ?? 0, operation: operation,
       detail: numbers[4] ?? 0, step: numbers[5] ?? 0, progress: progress)
+    file = String(words[9])
   }
 }

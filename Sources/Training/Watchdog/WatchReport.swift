@@ -25,6 +25,7 @@ package struct WatchReport: Sendable {
       return "computing \(names.layers[status.detail])"
     case .summing where names.buckets.indices.contains(status.detail):
       return "waiting in the sum of bucket \(status.detail) (\(names.buckets[status.detail]))"
+    case .readingData where !status.file.isEmpty: return "reading \(status.file)"
     default: return status.operation.text
     }
   }

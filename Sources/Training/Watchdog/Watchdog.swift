@@ -32,7 +32,7 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
   private let isFirst: Bool
   private let voice: Voice
   private let lock = NSLock()
-  private var report = WatchReport()
+  private var report: WatchReport
   private let isOver = Atomic<Bool>(false)
   private let ended = DispatchSemaphore(value: 0)
   private var watch: JobWatch
@@ -45,9 +45,11 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
 
   /// Connects the nodes and starts to watch. Collective.
   ///
-  /// - Parameter limit: seconds without any progress that are a hang.
+  /// - Parameters:
+  ///   - limit: seconds without any progress that are a hang.
+  ///   - directory: the run's, where stacks go; empty for none.
   /// - Throws: 78 where a node cannot reach rank 0 within ten seconds.
-  init(_ world: Communicator, limit: Double, voice: Voice) throws {
+  init(_ world: Communicator, limit: Double, directory: String, voice: Voice) throws {
     let nodes = try Nodes(world)
     let host = MPILibrary.processorName
     self.limit = limit
@@ -56,6 +58,10 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
     isFirst = world.rank == 0
     page = try NodePage(world, nodes)
     activity = page.own
+    report = WatchReport(directory: directory)
+    let digits = String(world.rank)
+    let name = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    cs_write_stacks(SIGUSR2, directory.isEmpty ? "" : "\(directory)/logs/stacks-\(name).txt")
     watch = JobWatch(limit: limit)
     listener = world.rank == 0 && nodes.count > 1 ? ListeningSocket() : nil
     let own = listener.map { ["\($0.port)", "\(UInt64.random(in: 0...(.max)))"] + ListeningSocket.addresses() } ?? []
@@ -83,14 +89,8 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
     Thread.detachNewThread { [self] in run() }
   }
 
-  /// Names of layers and buckets, and where stacks go, once they are known.
-  func tell(names: WatchReport.Names, directory: String) {
-    lock.withLock { report = WatchReport(names: names, directory: directory) }
-    guard !directory.isEmpty else { return }
-    let digits = String(page.ranks[page.place])
-    let name = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-    cs_write_stacks(SIGUSR2, "\(directory)/logs/stacks-\(name).txt")
-  }
+  /// Names of layers and buckets, once they are known.
+  func tell(_ names: WatchReport.Names) { lock.withLock { report.names = names } }
 
   /// This rank ends by itself. Returns when the thread has ended.
   func stop() {
@@ -157,6 +157,7 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
     voice.error(JobFailure(message: report.hang(hang, at: now), exitCode: ExitCode.hang.rawValue))
     for node in nodes { node.socket.send(["stacks"]) }
     writeStacks()
+    nameFunctions(report)
     end(.hang)
   }
 
@@ -239,8 +240,18 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
       activity[.spoken] = 1
       JobFailure(message: report.hang(hang, at: now), exitCode: ExitCode.hang.rawValue).print()
       writeStacks()
+      nameFunctions(report)
       endNode(ExitCode.hang.rawValue)
     case nil: break
+    }
+  }
+
+  /// In all files of stacks that this host sees: every rank runs the same program.
+  private func nameFunctions(_ report: WatchReport) {
+    guard !report.directory.isEmpty, let symbols = ExecutableSymbols() else { return }
+    let logs = report.directory + "/logs"
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: logs)) ?? [] where name.hasPrefix("stacks-") {
+      symbols.annotate(path: logs + "/" + name)
     }
   }
 
