@@ -6,8 +6,8 @@ import Glibc
 /// Each rank allocates a part of its own and sees the parts of all. Parts start at multiples of 64 bytes and are zero at
 /// first. Nothing keeps one rank's stores and another's loads in order by itself: `fence` does.
 ///
-/// A part is an object of POSIX shared memory whose name is gone as soon as all ranks have mapped it, so that nothing is left
-/// behind whatever ends the job. It is not a window of MPI, because that has its parts where huge pages cannot be mapped, and
+/// A part is an object of POSIX shared memory without a name (`SharedObjects`), so that nothing is left behind whatever ends the
+/// job. It is not a window of MPI, because that has its parts where huge pages cannot be mapped, and
 /// with small ones sums over large vectors take half as long again (docs/collectives.md).
 ///
 /// `free` is collective and waits for the other ranks. It is therefore not called on `deinit`: a rank that unwinds from
@@ -23,12 +23,8 @@ public struct SharedWindow: ~Copyable {
   /// - Throws: 71 on all ranks where the memory of one cannot be had.
   public init(on node: Communicator, byteCount: Int) throws {
     precondition(byteCount >= 0, "\(byteCount) bytes")
-    let name = "/swift-dp-train-\(getpid())-\(UInt32.random(in: 0...(.max)))"
     let sizes = try node.allGather([byteCount])
-    let names = try node.allGather(name)
-    let file = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0o600)
-    defer { close(file) }
-    let parts = try Self.mapped(names, sizes, own: file, on: node)
+    let parts = try Self.mapped(sizes, on: node)
     // Pages lie near the rank that touches them first.
     Self.askForHugePages(parts[node.rank])
     parts[node.rank].initializeMemory(as: UInt8.self, repeating: 0)
@@ -65,19 +61,18 @@ public struct SharedWindow: ~Copyable {
 
   private static let hugePage = 2 << 20
 
-  /// Gives this rank's object its size and maps those of all ranks. Collective.
-  private static func mapped(
-    _ names: [String], _ sizes: [Int], own file: Int32, on node: Communicator
-  ) throws -> [UnsafeMutableRawBufferPointer] {
+  /// Makes an object of each rank and maps those of all. Collective.
+  private static func mapped(_ sizes: [Int], on node: Communicator) throws -> [UnsafeMutableRawBufferPointer] {
+    let files = try SharedObjects.open(on: node)
     // The mappings keep the memory.
-    defer { shm_unlink(names[node.rank]) }
+    defer { for file in files { close(file) } }
     try node.agree {
-      guard file >= 0, ftruncate(file, footprint(byteCount: sizes[node.rank])) == 0 else {
+      guard files[node.rank] >= 0, ftruncate(files[node.rank], footprint(byteCount: sizes[node.rank])) == 0 else {
         throw failure(sizes[node.rank], rank: node.rank)
       }
     }
     return try node.agree {
-      try zip(names, sizes).enumerated().map { rank, part in
+      try zip(files, sizes).enumerated().map { rank, part in
         guard let base = map(part.0, byteCount: footprint(byteCount: part.1)) else { throw failure(part.1, rank: rank) }
         return UnsafeMutableRawBufferPointer(start: base, count: part.1)
       }
@@ -85,10 +80,8 @@ public struct SharedWindow: ~Copyable {
   }
 
   /// Maps an object at a multiple of a huge page, by reserving addresses for one more.
-  private static func map(_ name: String, byteCount: Int) -> UnsafeMutableRawPointer? {
-    let file = shm_open(name, O_RDWR, 0o600)
+  private static func map(_ file: Int32, byteCount: Int) -> UnsafeMutableRawPointer? {
     if file < 0 { return nil }
-    defer { close(file) }
     let reserved = byteCount + hugePage
     guard let start = mmap(nil, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), start != MAP_FAILED else {
       return nil
