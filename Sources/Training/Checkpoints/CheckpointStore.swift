@@ -25,8 +25,7 @@ public struct CheckpointStore: Sendable {
   }
 
   private func path(ofStep step: Int) -> String {
-    let digits = String(step)
-    return directory + "/" + Self.prefix + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    directory + "/" + Self.prefix + zeroPadded(step, 8)
   }
 
   /// The newest checkpoint that is whole, and a sentence for each damaged one that was passed over.

@@ -18,6 +18,12 @@ package func leading(_ text: String, _ width: Int) -> String {
   String(repeating: " ", count: max(0, width - text.count)) + text
 }
 
+/// 7 as 0007, so that names sort as numbers do.
+package func zeroPadded(_ number: Int, _ digits: Int) -> String {
+  let text = String(number)
+  return String(repeating: "0", count: max(0, digits - text.count)) + text
+}
+
 /// 5 s, 1m36s, 3h50m.
 package func duration(_ seconds: Double) -> String {
   let whole = Int(seconds.rounded())

@@ -11,9 +11,8 @@ final class RankLog {
 
   /// - Parameter directory: the run's.
   init?(_ directory: String, rank: Int) {
-    let digits = String(rank)
-    let name = "rank-" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits + ".log"
-    descriptor = open("\(directory)/logs/\(name)", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    descriptor = open(
+      "\(directory)/logs/rank-\(zeroPadded(rank, 4)).log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { return nil }
     clock = ISO8601DateFormatter()
     clock.formatOptions = [.withInternetDateTime, .withFractionalSeconds]

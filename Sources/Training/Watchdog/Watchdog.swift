@@ -59,9 +59,8 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
     page = try NodePage(world, nodes)
     activity = page.own
     report = WatchReport(directory: directory)
-    let digits = String(world.rank)
-    let name = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-    cs_write_stacks(SIGUSR2, directory.isEmpty ? "" : "\(directory)/logs/stacks-\(name).txt")
+    let stacks = "\(directory)/logs/stacks-\(zeroPadded(world.rank, 4)).txt"
+    cs_write_stacks(SIGUSR2, directory.isEmpty ? "" : stacks)
     watch = JobWatch(limit: limit)
     listener = world.rank == 0 && nodes.count > 1 ? ListeningSocket() : nil
     let own = listener.map { ["\($0.port)", "\(UInt64.random(in: 0...(.max)))"] + ListeningSocket.addresses() } ?? []
@@ -223,10 +222,12 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
 
   /// The node's first rank speaks for all. If it is gone or stopped, the next one that can speaks of the node.
   private func lookAtSpeaker(_ now: Double) {
+    // One look at one process, as long as all is well: every rank of the node does this.
+    let speaker = page.status(of: 0).life
+    guard speaker == .dead || speaker == .stopped else { return }
     let statuses = page.statuses
     for status in statuses { watch.hear(status, host: host, at: now) }
-    if page.activities.contains(where: { $0[.spoken] != 0 }) { return }
-    guard statuses[0].life == .dead || statuses[0].life == .stopped,
+    guard !page.activities.contains(where: { $0[.spoken] != 0 }),
       statuses.indices.first(where: { statuses[$0].life == .running }) == page.place
     else { return }
     let report = lock.withLock { self.report }
