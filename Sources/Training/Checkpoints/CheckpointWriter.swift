@@ -1,4 +1,5 @@
 import Dispatch
+import Engine
 import Foundation
 import TensorFiles
 
@@ -30,7 +31,7 @@ final class CheckpointWriter {
   }
 
   private let store: CheckpointStore
-  private var snapshot: TrainingState?
+  private var snapshot: Snapshot?
   private var underWay: (request: Request, begin: Double, waited: Double, end: DispatchGroup)?
   private let result = ResultBox()
 
@@ -41,13 +42,21 @@ final class CheckpointWriter {
     underWay.map { ($0.request.manifest.step, Self.now - $0.begin) }
   }
 
+  /// Makes room for copies of such a state, beside what the caller does next: fresh memory costs the first save several times
+  /// what the copy does.
+  func reserve(for state: TrainingState) { snapshot = Snapshot(layout: state.layout, slotNames: state.slotNames) }
+
   /// Copies the state and starts to write it. Nothing may be under way.
   /// - Throws: 74 where there is no memory for the copy.
   func begin(_ state: TrainingState, _ request: Request) throws {
     precondition(underWay == nil, "a state is being written")
     let begin = Self.now
-    let copy = try snapshot ?? classifying { try TrainingState(layout: state.layout, slotNames: state.slotNames) }
-    snapshot = copy
+    if snapshot == nil { reserve(for: state) }
+    let reserved = snapshot
+    // Where there was no memory, the next save asks again.
+    snapshot = nil
+    guard let copy = try reserved?.state() else { preconditionFailure("a snapshot that was not made") }
+    snapshot = reserved
     copy.assign(from: state)
     let end = DispatchGroup()
     end.enter()
@@ -98,6 +107,26 @@ final class CheckpointWriter {
   }
 
   private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
+}
+
+/// The memory of a copy, which a thread of its own makes.
+private final class Snapshot: @unchecked Sendable {  // `made` is written before the group is left, and read after.
+  private let end = DispatchGroup()
+  private var made: Result<TrainingState, any Error>?
+
+  init(layout: ParameterLayout, slotNames: [String]) {
+    end.enter()
+    Thread.detachNewThread { [self] in
+      made = Result { try classifying { try TrainingState(layout: layout, slotNames: slotNames) } }
+      end.leave()
+    }
+  }
+
+  /// Waits until it is there.
+  func state() throws -> TrainingState? {
+    end.wait()
+    return try made?.get()
+  }
 }
 
 /// What the thread works with. Nobody else touches the copy meanwhile.

@@ -19,8 +19,10 @@ public struct MemoryNeed: Sendable {
     public var batches = 0
     /// The data set, which each rank holds.
     public var data = 0
+    /// The copy of the state that is being saved: rank 0 holds it, and it is counted in equal parts for the ranks of a node.
+    public var checkpoint = 0
 
-    public var total: Int { parameters + optimizer + gradients + sum + arenas + batches + data }
+    public var total: Int { parameters + optimizer + gradients + sum + arenas + batches + data + checkpoint }
   }
 
   private let vector: Int
@@ -77,7 +79,8 @@ public struct MemoryNeed: Sendable {
     return Rank(
       parameters: each(vector, of: owners), optimizer: each(slots * vector, of: owners),
       gradients: vector * (hosted + (accumulates ? workers : 0) + (sharers < ranks ? scratch : 0)),
-      sum: ownSum + sumOfNodes, arenas: workers * arena, batches: hosted * batch, data: data)
+      sum: ownSum + sumOfNodes, arenas: workers * arena, batches: hosted * batch, data: data,
+      checkpoint: each((1 + slots) * vector, of: ranksOnNode))
   }
 
   /// The smallest number of ranks, at most `ranksOnNode` of them on a node, whose memory fits into `usable` bytes of each

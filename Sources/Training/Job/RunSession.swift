@@ -99,6 +99,7 @@ final class RunSession {
   ///
   /// - Parameter plan: the text of the file that keeps the choice of kernels, if there is one.
   func prepare(_ trainer: Trainer, configuration settings: [(key: String, value: String?)], plan: String?) throws {
+    writer.reserve(for: trainer.state)
     configuration = settings.map { "\($0.key): \($0.value ?? "null")\n" }.joined()
     if let checkpoint {
       try checkSame(checkpoint, trainer)

@@ -90,7 +90,8 @@ struct CheckCommand: JobCommand {
     let rank = check.memory.rank(of: check.ranks, ranksOnNode: check.ranksOnNode)
     let parts = [
       ("parameters", rank.parameters), ("optimizer", rank.optimizer), ("gradients", rank.gradients), ("sum", rank.sum),
-      ("arenas", rank.arenas), ("batches", rank.batches), ("data", rank.data), ("a rank", rank.total),
+      ("arenas", rank.arenas), ("batches", rank.batches), ("data", rank.data), ("checkpoint", rank.checkpoint),
+      ("a rank", rank.total),
     ]
     let width = parts.map { size($0.1).count }.max() ?? 0
     let fewest =
