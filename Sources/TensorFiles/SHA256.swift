@@ -51,8 +51,10 @@ public struct SHA256: ~Copyable {
   }
 
   /// The hash of a file, read piece by piece.
+  ///
+  /// - Parameter goesOn: called after each MiB.
   /// - Throws: `.cannotRead`.
-  public static func hash(contentsOf path: String) throws(TensorFileError) -> Digest {
+  public static func hash(contentsOf path: String, goesOn: () -> Void = {}) throws(TensorFileError) -> Digest {
     let file = try FileDescriptor(reading: path)
     let size = try file.size()
     var piece = [UInt8](repeating: 0, count: min(size, 1 << 20))
@@ -66,6 +68,7 @@ public struct SHA256: ~Copyable {
         hash.update(UnsafeRawBufferPointer(part))
       }
       done += count
+      goesOn()
     }
     return hash.finish()
   }

@@ -56,11 +56,6 @@ final class Blow {
     place = findPlace()
     codes = Self.codes(disturbance, isHeard: isHeard)
     for process in targets { kill(process, disturbance.signal) }
-    if disturbance == .stopRank && exists("summary.json") {
-      // The run is finished and no watchdog watches any more: nobody but us lets the rank go on.
-      usleep(4_000_000)
-      for process in targets { kill(process, SIGCONT) }
-    }
     if isHeard, disturbance == .askRanks || disturbance == .terminateRanks {
       stepToStopBefore = (try? RunEvents(run).lastStep).map { $0 + 50 }
     }
@@ -82,7 +77,8 @@ final class Blow {
     switch disturbance {
     // 0 where it was done before the signal came.
     case .killRank, .killRanks, .killLauncher: [137, 0]
-    case .stopRank: [70, 0]
+    // One that is stopped when the others have ended is killed.
+    case .stopRank: [70, 0, 137]
     // It gives its ranks a second and has a code of its own.
     case .terminateLauncher: isHeard ? [1, 0] : [1, 0, 143]
     case .terminateRanks, .askRanks, .askLauncher: isHeard ? [75, 0] : [75, 0, 128 + disturbance.signal]

@@ -32,8 +32,6 @@ enum Disturbance: String, CaseIterable, CustomStringConvertible {
   func moment(using random: inout SplitMix) -> Moment {
     let kind = Int.random(in: 0..<30, using: &random)
     let share = Double.random(in: 0..<1, using: &random)
-    // The watchdog begins when all ranks have started and ends with the run.
-    if self == .stopRank { return Moment(.firstStep, seconds: 0.3 * share) }
     if kind < 10 { return Moment(.start, seconds: 0.8 * share) }
     if kind < 13 { return Moment(.lastStep, seconds: 0.1 * share * share) }
     return Moment(.firstStep, seconds: 1.2 * share)

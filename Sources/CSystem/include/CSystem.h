@@ -26,6 +26,9 @@ void cs_kill_later(int process, int seconds);
 /// The state letter of a process as in /proc (R, S, D, T, Z, …), 0 if there is none.
 char cs_process_state(int process);
 
+/// The parent of a process, 0 if there is none.
+int cs_process_parent(int process);
+
 /// Has two files or directories change places at once. Returns 0, or -1 with `errno` where there are not two, or the file
 /// system cannot.
 int cs_exchange(const char *one, const char *other);

@@ -20,35 +20,47 @@ public struct Checkpoint: Sendable {
   }
 
   /// Compares every file with its digest.
+  ///
+  /// - Parameter goesOn: called after every piece of a file.
   /// - Throws: 65 with the first file that is missing or damaged.
-  public func verify() throws {
+  public func verify(goesOn: () -> Void = {}) throws {
     for (name, digest) in manifest.files.sorted(by: { $0.key < $1.key }) {
       let file = path + "/" + name
       guard FileManager.default.fileExists(atPath: file) else {
         throw TrainingError(.badData, "\(file): is missing; take another checkpoint.")
       }
-      guard try classifying({ try SHA256.hash(contentsOf: file) }).description == digest else {
+      guard try classifying({ try SHA256.hash(contentsOf: file, goesOn: goesOn) }).description == digest else {
         throw TrainingError(.badData, "\(file): does not have the digest of its manifest; take another checkpoint.")
       }
     }
   }
 
   /// Puts the stored parameters and running statistics into a state of the same model, and nothing else.
-  public func loadParameters(into state: TrainingState) throws {
+  ///
+  /// - Parameter goesOn: called after every tensor.
+  public func loadParameters(into state: TrainingState, goesOn: () -> Void = {}) throws {
     try classifying {
       let file = try SafetensorsFile(path: statePath)
-      for entry in state.layout.entries { try Self.fill(entry, "model/", file, state.layout, state.parameters) }
+      for entry in state.layout.entries {
+        try Self.fill(entry, "model/", file, state.layout, state.parameters)
+        goesOn()
+      }
     }
   }
 
   /// Puts the stored values into a state of the same model and optimizer.
-  public func load(into state: TrainingState) throws {
-    try loadParameters(into: state)
+  ///
+  /// - Parameter goesOn: called after every tensor.
+  public func load(into state: TrainingState, goesOn: () -> Void = {}) throws {
+    try loadParameters(into: state, goesOn: goesOn)
     try classifying {
       let file = try SafetensorsFile(path: statePath)
       let trained = state.layout.entries.filter(\.parameter.isTrainable)
       for (name, slot) in zip(state.slotNames, state.slots) {
-        for entry in trained { try Self.fill(entry, "optimizer/\(name)/", file, state.layout, slot) }
+        for entry in trained {
+          try Self.fill(entry, "optimizer/\(name)/", file, state.layout, slot)
+          goesOn()
+        }
       }
       let expected = 1 + state.layout.entries.count + state.slots.count * trained.count
       guard file.tensors.count == expected else {

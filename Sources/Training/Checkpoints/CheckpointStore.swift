@@ -29,13 +29,15 @@ public struct CheckpointStore: Sendable {
   }
 
   /// The newest checkpoint that is whole, and a sentence for each damaged one that was passed over.
+  ///
+  /// - Parameter goesOn: called again and again while files are read.
   /// - Throws: 65 where they cannot be listed.
-  public func newest() throws -> (checkpoint: Checkpoint?, damage: [String]) {
+  public func newest(goesOn: () -> Void = {}) throws -> (checkpoint: Checkpoint?, damage: [String]) {
     var damage: [String] = []
     for path in try paths() {
       do {
         let checkpoint = try Checkpoint(path: path)
-        try checkpoint.verify()
+        try checkpoint.verify(goesOn: goesOn)
         return (checkpoint, damage)
       } catch {
         damage.append("\(error)")

@@ -19,9 +19,10 @@ public final class RunDirectory {
 
   /// Creates the directory, or opens an existing one, and takes its lock.
   ///
+  /// - Parameter waits: called ten times a second meanwhile.
   /// - Throws: 74 where it cannot be written, 64 where another job holds it for longer than ten seconds: ranks outlive a
   ///   killed `mpirun` by a second or two, so the lock is waited for.
-  public init(at path: String) throws {
+  public init(at path: String, waits: () -> Void = {}) throws {
     let deadline = Date().addingTimeInterval(10)
     while true {
       let created = try ["", "/checkpoints", "/logs"].flatMap { try Self.create(path + $0, flag: path) }
@@ -40,6 +41,7 @@ public final class RunDirectory {
             "--run-dir \(path): another job is using it; wait for it to end, or give another directory.")
         }
         usleep(100_000)
+        waits()
       }
       // The job that held the lock may have failed at its start and removed the directory.
       var held = stat()

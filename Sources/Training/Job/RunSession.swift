@@ -40,9 +40,11 @@ final class RunSession {
   }
 
   /// Opens or creates the directory and finds out what is there.
-  init(_ job: TrainingJob) throws {
+  ///
+  /// - Parameter goesOn: called again and again while large files are read, or another job is waited for.
+  init(_ job: TrainingJob, goesOn: () -> Void = {}) throws {
     let path = job.runDirectory ?? Self.freshPath(job.network?.name ?? job.recipe.model.rawValue)
-    directory = try RunDirectory(at: path)
+    directory = try RunDirectory(at: path, waits: goesOn)
     let store = CheckpointStore(directory: directory.file("checkpoints"))
     store.removeLeftovers()
     AtomicDirectory.removeLeftovers(in: directory.path)
@@ -61,12 +63,12 @@ final class RunSession {
     switch job.resume {
     case .none: checkpoint = nil
     case .auto:
-      let (newest, damage) = try store.newest()
+      let (newest, damage) = try store.newest(goesOn: goesOn)
       checkpoint = newest
       warnings = damage.map { "passing over a checkpoint: \($0)" }
     case .checkpoint(let path):
       let chosen = try Checkpoint(path: path)
-      try chosen.verify()
+      try chosen.verify(goesOn: goesOn)
       checkpoint = chosen
     }
     if let text = checkpoint?.manifest.configuration {
@@ -97,13 +99,18 @@ final class RunSession {
 
   /// Loads the checkpoint to go on from, if there is one, and writes the resolved settings.
   ///
-  /// - Parameter plan: the text of the file that keeps the choice of kernels, if there is one.
-  func prepare(_ trainer: Trainer, configuration settings: [(key: String, value: String?)], plan: String?) throws {
+  /// - Parameters:
+  ///   - plan: the text of the file that keeps the choice of kernels, if there is one.
+  ///   - goesOn: called again and again while a state is read.
+  func prepare(
+    _ trainer: Trainer, configuration settings: [(key: String, value: String?)], plan: String?,
+    goesOn: () -> Void = {}
+  ) throws {
     writer.reserve(for: trainer.state)
     configuration = settings.map { "\($0.key): \($0.value ?? "null")\n" }.joined()
     if let checkpoint {
       try checkSame(checkpoint, trainer)
-      try checkpoint.load(into: trainer.state)
+      try checkpoint.load(into: trainer.state, goesOn: goesOn)
       resumedFrom = checkpoint.path
       lastGood = (checkpoint.manifest.step, Date())
     }

@@ -55,8 +55,12 @@ public struct TrainingJob: Sendable {
 
   public init(_ recipe: Recipe) { self.recipe = recipe }
 
-  /// Takes USR1 and TERM from now on as the wish that the job save and end. Not collective; best before MPI starts.
-  public static func listenForSchedulers() { StopRequest.listenForSchedulers() }
+  /// Looks after a job that is about to start: from now on USR1 and TERM are the wish that it save and end, where it writes
+  /// anything, and a rank that stops while MPI starts is found. Not collective; best before MPI starts.
+  public static func prepare(writes: Bool, watchdogSeconds: Double) {
+    if writes { StopRequest.listenForSchedulers() }
+    PhaseLimit.begin(.start, watchdogSeconds: watchdogSeconds)
+  }
 
   /// Runs the job. Collective.
   ///
@@ -67,12 +71,21 @@ public struct TrainingJob: Sendable {
     let observer: (any JobObserver)? = world.rank == 0 ? observer : nil
 
     try checkEqual(on: world)
-    // Rank 0 holds the run directory; what it finds there decides for all.
-    let session = try world.agree { try world.rank == 0 && dryRun == nil ? RunSession(self) : nil }
-    let path = try world.broadcast(session?.path ?? "")
-    let watchdog = try makeWatchdog(world, observer, directory: path)
-    defer { watchdog?.stop() }
+    let watchdog = try makeWatchdog(world, observer)
+    PhaseLimit.lift()
+    defer {
+      PhaseLimit.begin(.end, watchdogSeconds: watchdogSeconds)
+      watchdog?.stop()
+    }
     let activity = watchdog?.activity ?? Activity()
+    // Rank 0 holds the run directory; what it finds there decides for all.
+    activity.enter(world.rank == 0 ? .opening : .exchanging)
+    let session = try world.agree {
+      defer { activity.enter(.exchanging) }
+      return try world.rank == 0 && dryRun == nil ? RunSession(self) { activity.tick() } : nil
+    }
+    let path = try world.broadcast(session?.path ?? "")
+    watchdog?.tell(directory: path, rank: world.rank)
     activity.enter(.connecting)
     try world.checkConnections()
     for warning in session?.warnings ?? [] { observer?.warning(warning) }
@@ -119,7 +132,9 @@ public struct TrainingJob: Sendable {
     trainer.activity = activity
     try trainer.start { state in
       if let initialParameters { try state.readParameters(from: initialParameters, skipping: skippedLayers) }
-      try session?.prepare(trainer, configuration: recipe.settings(dataDirectory: dataDirectory), plan: kernels.file)
+      try session?.prepare(trainer, configuration: recipe.settings(dataDirectory: dataDirectory), plan: kernels.file) {
+        activity.tick()
+      }
     }
     for warning in session?.warnings.dropFirst(warned) ?? [] { observer?.warning(warning) }
     observer?.banner(Banner(trainer, world, self, session, readSeconds: seconds))
@@ -172,9 +187,7 @@ public struct TrainingJob: Sendable {
   }
 
   /// Collective.
-  private func makeWatchdog(
-    _ world: Communicator, _ observer: (any JobObserver)?, directory: String
-  ) throws -> Watchdog? {
+  private func makeWatchdog(_ world: Communicator, _ observer: (any JobObserver)?) throws -> Watchdog? {
     guard watchdogSeconds > 0 else { return nil }
     /// What it says it may say from another thread.
     struct Shown: @unchecked Sendable { let observer: (any JobObserver)? }
@@ -184,7 +197,7 @@ public struct TrainingJob: Sendable {
       if let observer = shown.observer { observer.failure(failure) } else { failure.print() }
     }
     voice.signOfLife = { shown.observer?.signOfLife($0) }
-    return try Watchdog(world, limit: watchdogSeconds, directory: directory, voice: voice)
+    return try Watchdog(world, limit: watchdogSeconds, voice: voice)
   }
 
   /// This rank's log, where it can write one.

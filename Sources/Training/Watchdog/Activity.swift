@@ -2,8 +2,8 @@ import CSystem
 
 /// What a rank is doing.
 public enum Operation: Int, Sendable, CaseIterable {
-  case starting, connecting, readingData, planning, takingBatch, computing, summing, exchanging, updating, evaluating
-  case saving, betweenSteps, finishing
+  case starting, opening, connecting, readingData, planning, takingBatch, computing, summing, exchanging, updating
+  case evaluating, saving, betweenSteps, finishing
 
   /// Whether a rank in it waits for others, so that it is not the one that holds the job up.
   var isWait: Bool { self == .summing || self == .exchanging || self == .connecting }
@@ -15,6 +15,7 @@ public enum Operation: Int, Sendable, CaseIterable {
   var text: String {
     switch self {
     case .starting: "starting"
+    case .opening: "opening the run directory"
     case .connecting: "connecting to the others"
     case .readingData: "reading the data set"
     case .planning: "planning kernels"

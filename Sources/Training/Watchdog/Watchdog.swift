@@ -47,9 +47,8 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
   ///
   /// - Parameters:
   ///   - limit: seconds without any progress that are a hang.
-  ///   - directory: the run's, where stacks go; empty for none.
   /// - Throws: 78 where a node cannot reach rank 0 within ten seconds.
-  init(_ world: Communicator, limit: Double, directory: String, voice: Voice) throws {
+  init(_ world: Communicator, limit: Double, voice: Voice) throws {
     let nodes = try Nodes(world)
     let host = MPILibrary.processorName
     self.limit = limit
@@ -58,9 +57,8 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
     isFirst = world.rank == 0
     page = try NodePage(world, nodes)
     activity = page.own
-    report = WatchReport(directory: directory)
-    let stacks = "\(directory)/logs/stacks-\(zeroPadded(world.rank, 4)).txt"
-    cs_write_stacks(SIGUSR2, directory.isEmpty ? "" : stacks)
+    report = WatchReport()
+    cs_write_stacks(SIGUSR2, "")
     watch = JobWatch(limit: limit)
     listener = world.rank == 0 && nodes.count > 1 ? ListeningSocket() : nil
     let own = listener.map { ["\($0.port)", "\(UInt64.random(in: 0...(.max)))"] + ListeningSocket.addresses() } ?? []
@@ -90,6 +88,13 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
 
   /// Names of layers and buckets, once they are known.
   func tell(_ names: WatchReport.Names) { lock.withLock { report.names = names } }
+
+  /// The directory of the run, where stacks go from now on; empty for none.
+  func tell(directory: String, rank: Int) {
+    lock.withLock { report.directory = directory }
+    let stacks = "\(directory)/logs/stacks-\(zeroPadded(rank, 4)).txt"
+    cs_write_stacks(SIGUSR2, directory.isEmpty ? "" : stacks)
+  }
 
   /// This rank ends by itself. Returns when the thread has ended.
   func stop() {
@@ -176,14 +181,6 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
     endNode(code.rawValue)
   }
 
-  /// mpirun waits for ever for a host that does not answer.
-  private func endLauncherLater() {
-    let launcher = getppid()
-    let name = (try? String(contentsOfFile: "/proc/\(launcher)/comm", encoding: .utf8))?
-      .trimmingCharacters(in: .whitespacesAndNewlines)
-    if ["mpirun", "mpiexec", "orterun", "prterun"].contains(name) { cs_kill_later(launcher, 4) }
-  }
-
   private func report(to first: LineSocket, _ now: Double, speaks: Bool) {
     for line in first.receive() {
       heardOfFirst = now
@@ -216,7 +213,7 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
     for (index, status) in page.statuses.enumerated() where index != page.place {
       if status.life == .running || status.life == .stopped { cs_kill_later(Int32(status.process), 3) }
     }
-    endLauncherLater()
+    JobProcesses.endLauncherLater()
     _exit(code)
   }
 

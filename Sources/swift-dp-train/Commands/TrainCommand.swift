@@ -13,8 +13,9 @@ struct TrainCommand: JobCommand {
 
   @OptionGroup var options: TrainOptions
 
-  /// A run that writes nothing has nothing to save.
-  func prepare() { if options.jobOptions.dryRun == nil { TrainingJob.listenForSchedulers() } }
+  func prepare() {
+    TrainingJob.prepare(writes: options.jobOptions.dryRun == nil, watchdogSeconds: options.jobOptions.watchdog)
+  }
 
   func run(_ world: Communicator) throws -> Int32 {
     let job = try world.agree { try options.job() }
