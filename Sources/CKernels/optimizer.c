@@ -32,18 +32,18 @@ CK_VARIANTS(ck_trace, trace_body, (float *trace, const float *update, float fact
             (trace, update, factor, momentum, count))
 
 static CK_INLINE void trace_nesterov_body(float *out, float *trace, const float *update, float factor, float momentum,
-                                          long count, int fused) {
+                                          float ahead, long count, int fused) {
   (void)fused;
   CK_EACH(i, count) {
     float scaled = factor * update[i];
     float next = momentum * trace[i] + scaled;
     trace[i] = next;
-    out[i] = scaled + momentum * next;
+    out[i] = scaled + ahead * next;
   }
 }
 CK_VARIANTS(ck_trace_nesterov, trace_nesterov_body,
-            (float *out, float *trace, const float *update, float factor, float momentum, long count),
-            (out, trace, update, factor, momentum, count))
+            (float *out, float *trace, const float *update, float factor, float momentum, float ahead, long count),
+            (out, trace, update, factor, momentum, ahead, count))
 
 static CK_INLINE void adam_body(float *out, float *first, float *second, const float *update, float factor,
                                 ck_adam_step step, long count, int fused) {

@@ -89,10 +89,15 @@ extension ParameterLayout {
   }
 
   /// Fills a flat vector with the start values of every parameter, a function of the seed and the names.
-  public func initialize(_ vector: UnsafeMutablePointer<Float>, seed: UInt64) throws {
+  ///
+  /// - Parameter zeroingResiduals: whether residual branches start at zero.
+  public func initialize(
+    _ vector: UnsafeMutablePointer<Float>, seed: UInt64, zeroingResiduals: Bool = false
+  ) throws {
     for entry in entries {
       let parameter = entry.parameter
-      let values = parameter.initializer.values(count: parameter.count, seed: seed, name: parameter.name)
+      let values = parameter.start(zeroingResiduals: zeroingResiduals)
+        .values(count: parameter.count, seed: seed, name: parameter.name)
       try setStandardValues(values, of: entry, in: vector)
     }
   }

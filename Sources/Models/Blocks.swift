@@ -4,16 +4,19 @@ import Networks
 extension SymbolicTensor {
   /// A convolution without bias and the batch norm behind it: [n, c, h, w] → [n, outputs, h', w'].
   ///
-  /// - Parameter initializer: of the filters; He-normal over the fan-out if not given. The fan-out is outputs × height ×
-  ///   width of a filter whatever the groups, as PyTorch counts it.
+  /// - Parameters:
+  ///   - initializer: of the filters; He-normal over the fan-out if not given. The fan-out is outputs × height × width of a
+  ///     filter whatever the groups, as PyTorch counts it.
+  ///   - endsResidualBranch: whether the sum with the shortcut follows.
   func convolution(
-    _ name: String, norm: String, outputs: Int, _ window: Window, groups: Int = 1, initializer: Initializer? = nil
+    _ name: String, norm: String, outputs: Int, _ window: Window, groups: Int = 1, initializer: Initializer? = nil,
+    endsResidualBranch: Bool = false
   ) -> SymbolicTensor {
     convolution(
       name, outputs: outputs, window, groups: groups, bias: false,
       initializer: initializer ?? .heNormal(fan: window.kernel.reduce(outputs, *))
     )
-    .batchNorm(norm)
+    .batchNorm(norm, endsResidualBranch: endsResidualBranch)
   }
 
   /// The average of each channel, as features: [n, c, h, w] → [n, c], with dropout.

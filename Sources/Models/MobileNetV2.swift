@@ -30,6 +30,7 @@ extension SymbolicTensor {
   /// where the shape stays.
   fileprivate func invertedResidual(_ name: String, expansion: Int, channels: Int, stride: Int) -> SymbolicTensor {
     let hidden = shape[1] * expansion
+    let isResidual = stride == 1 && shape[1] == channels
     var x = self
     var place = 0
     if expansion > 1 {
@@ -40,7 +41,9 @@ extension SymbolicTensor {
       "\(name).\(place).0", norm: "\(name).\(place).1", outputs: hidden, .init(3, stride: stride, padding: 1),
       groups: hidden
     ).relu6()
-      .convolution("\(name).\(place + 1)", norm: "\(name).\(place + 2)", outputs: channels, .init(1))
-    return stride == 1 && shape[1] == channels ? self + x : x
+      .convolution(
+        "\(name).\(place + 1)", norm: "\(name).\(place + 2)", outputs: channels, .init(1),
+        endsResidualBranch: isResidual)
+    return isResidual ? self + x : x
   }
 }

@@ -29,7 +29,8 @@ extension SymbolicTensor {
         "\(name).conv1", norm: "\(name).bn1", outputs: channels, .init(3, stride: stride, padding: 1)
       )
       .relu()
-      .convolution("\(name).conv2", norm: "\(name).bn2", outputs: channels, .init(3, padding: 1))
+      .convolution(
+        "\(name).conv2", norm: "\(name).bn2", outputs: channels, .init(3, padding: 1), endsResidualBranch: true)
     return (body + residual(name, channels: channels, stride: stride, shortcut)).relu()
   }
 
@@ -46,7 +47,8 @@ extension SymbolicTensor {
         "\(name).conv2", norm: "\(name).bn2", outputs: width, .init(3, stride: stride, padding: 1), groups: groups
       )
       .relu()
-      .convolution("\(name).conv3", norm: "\(name).bn3", outputs: 4 * channels, .init(1))
+      .convolution(
+        "\(name).conv3", norm: "\(name).bn3", outputs: 4 * channels, .init(1), endsResidualBranch: true)
     return (body + residual(name, channels: 4 * channels, stride: stride, .projection)).relu()
   }
 

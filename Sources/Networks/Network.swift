@@ -47,4 +47,7 @@ public struct Network: Sendable {
     trace.graph.logits = logits.value
     return trace.graph
   }
+
+  /// Whether the model has residual branches that end in a batch norm, so that they can start at zero.
+  public var hasResidualBranches: Bool { traced(batchSize: 1).parameters.contains(where: \.endsResidualBranch) }
 }

@@ -16,13 +16,24 @@ public struct Parameter: Sendable, Hashable {
   public let initializer: Initializer
   /// For running statistics: the weight of the newest batch in the moving average.
   public let momentum: Float
+  /// Whether this is the scale of the batch norm that ends a residual branch: at zero the block starts as its shortcut.
+  public let endsResidualBranch: Bool
 
-  public init(name: String, shape: [Int], role: Role, initializer: Initializer, momentum: Float = 0) {
+  public init(
+    name: String, shape: [Int], role: Role, initializer: Initializer, momentum: Float = 0,
+    endsResidualBranch: Bool = false
+  ) {
     self.name = name
     self.shape = shape
     self.role = role
     self.initializer = initializer
     self.momentum = momentum
+    self.endsResidualBranch = endsResidualBranch
+  }
+
+  /// How the parameter starts where residual branches start at zero, or do not.
+  public func start(zeroingResiduals: Bool) -> Initializer {
+    zeroingResiduals && endsResidualBranch ? .zeros : initializer
   }
 
   /// The number of logical elements.

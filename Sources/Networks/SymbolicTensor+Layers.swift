@@ -91,9 +91,12 @@ extension SymbolicTensor {
 
   /// Batch normalisation over samples and positions (Ioffe and Szegedy, 2015), with running statistics for inference.
   ///
-  /// - Parameter scale: the start value of γ; zero for the last one of a residual block in large-batch recipes.
+  /// - Parameters:
+  ///   - scale: the start value of γ.
+  ///   - endsResidualBranch: whether this is the last layer of a residual branch, whose γ large-batch recipes start at zero.
   public func batchNorm(
-    _ name: String, epsilon: Float = 1e-5, momentum: Float = 0.1, scale: Initializer = .ones
+    _ name: String, epsilon: Float = 1e-5, momentum: Float = 0.1, scale: Initializer = .ones,
+    endsResidualBranch: Bool = false
   ) -> SymbolicTensor {
     requireRank(4, "batch norm \(name)")
     let channels = [shape[1]]
@@ -101,7 +104,9 @@ extension SymbolicTensor {
       .batchNorm(epsilon: epsilon), name: trace.claim(name), shape: shape,
       auxiliary: [(shape: channels, kind: .statistic), (shape: channels, kind: .statistic)],
       parameters: [
-        Parameter(name: "\(name).weight", shape: channels, role: .normalizationScale, initializer: scale),
+        Parameter(
+          name: "\(name).weight", shape: channels, role: .normalizationScale, initializer: scale,
+          endsResidualBranch: endsResidualBranch),
         Parameter(name: "\(name).bias", shape: channels, role: .normalizationShift, initializer: .zeros),
         Parameter(
           name: "\(name).running_mean", shape: channels, role: .runningMean, initializer: .zeros, momentum: momentum),

@@ -5,7 +5,7 @@ import Glibc
 /// With W steps of warm-up, the rate of step t < W is start + (peak − start)·t/W: from `start` by equal increments to the
 /// peak at step W (Goyal et al., 2017, section 2.2, for a start at the small batch's rate). From then on the shape rules:
 /// over the T = total − W steps that remain for `cosine` and `polynomial`, whereas milestones of `step` count from the
-/// beginning of training. From step `total` on, the rate stays the final one.
+/// beginning of training. From step `total` on, the rate stays the final one; a polynomial may have a T of its own.
 public struct LearningRateSchedule: Sendable, Hashable {
   /// What the rate does after the warm-up.
   public enum Shape: Sendable, Hashable {
@@ -16,8 +16,9 @@ public struct LearningRateSchedule: Sendable, Hashable {
     /// final + (peak − final)·(1 + cos πt/T)/2, t from the end of the warm-up (Loshchilov, Hutter, "SGDR", 2017, without
     /// restarts)
     case cosine(final: Double)
-    /// final + (peak − final)·(1 − t/T)^power, t from the end of the warm-up
-    case polynomial(power: Double, final: Double)
+    /// final + (peak − final)·(1 − t/T)^power, t from the end of the warm-up; with `decaySteps` that is T, and a rate
+    /// that has arrived stays
+    case polynomial(power: Double, final: Double, decaySteps: Int? = nil)
   }
 
   public let peak: Double
@@ -51,7 +52,10 @@ public struct LearningRateSchedule: Sendable, Hashable {
       for milestone in milestones where milestone <= step { rate *= factor }
       return rate
     case .cosine(let final): return final + (peak - final) * ((1 + cos(.pi * progress)) / 2)
-    case .polynomial(let power, let final): return final + (peak - final) * pow(1 - progress, power)
+    case .polynomial(let power, let final, nil): return final + (peak - final) * pow(1 - progress, power)
+    case .polynomial(let power, let final, let decaySteps?):
+      let progress = min(1, Double(step - warmupSteps) / Double(decaySteps))
+      return final + (peak - final) * pow(1 - progress, power)
     }
   }
 }
@@ -62,7 +66,7 @@ extension LearningRateSchedule {
     try OptimizerError.check(peak > 0 && peak.isFinite, "--learning-rate", peak, positive)
     try OptimizerError.check(
       warmupStart >= 0 && warmupStart <= peak, "--warmup-start", warmupStart,
-      "give a rate from 0 to --learning-rate (\(peak))")
+      "give a rate from 0 to the highest one (\(peak))")
     guard warmupSteps >= 0 && totalSteps >= 0 else {
       throw OptimizerError("--warmup-epochs", "is \(warmupSteps) of \(totalSteps) steps", "give 0 or more")
     }
@@ -78,17 +82,20 @@ extension LearningRateSchedule {
           "--milestones", "are the steps \(milestones), after a warm-up of \(warmupSteps)",
           "give them in ascending order, none within the warm-up")
       }
-    case .cosine(let final), .polynomial(_, let final):
+    case .cosine(let final), .polynomial(_, let final, _):
       try OptimizerError.check(
-        final >= 0 && final <= peak, "--final-learning-rate", final, "give a rate from 0 to --learning-rate (\(peak))")
+        final >= 0 && final <= peak, "--final-learning-rate", final, "give a rate from 0 to the highest one (\(peak))")
       guard warmupSteps < totalSteps || totalSteps == 0 else {
         throw OptimizerError(
           "--warmup-epochs", "takes \(warmupSteps) steps, but the whole run has \(totalSteps)",
           "shorten the warm-up, train longer, or use --schedule constant")
       }
     }
-    if case .polynomial(let power, _) = shape {
+    if case .polynomial(let power, _, let decaySteps) = shape {
       try OptimizerError.check(power > 0 && power.isFinite, "--polynomial-power", power, positive)
+      if let decaySteps, decaySteps < 1 {
+        throw OptimizerError("--decay-steps", "is \(decaySteps)", "give at least 1, or leave it out")
+      }
     }
   }
 }

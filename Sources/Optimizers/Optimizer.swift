@@ -34,6 +34,8 @@ public struct UpdateVectors: @unchecked Sendable {
 ///       optimizer.run(pass, blocks: mine, vectors, at: step, norms: norms, &workspace)
 ///     }
 ///
+/// Where parameters are averaged, the last pass does that too, as soon as it has moved them.
+///
 /// Any partition of the blocks, over any number of threads or processes, gives the same bits. Nothing is allocated.
 public struct Optimizer: Sendable {
   /// Transformations that run together, over one run of elements after another.
@@ -47,15 +49,19 @@ public struct Optimizer: Sendable {
   public let layout: UpdateLayout
   public let chain: [GradientTransformation]
   public let passes: [Pass]
-  /// Names of all slots, in the order of the chain; the same name twice gets a number (`momentum`, `momentum-2`).
+  /// Of the parameters after each step, where there is to be one.
+  public let average: ParameterAverage?
+  /// Names of all slots, in the order of the chain; the same name twice gets a number (`momentum`, `momentum-2`). The
+  /// average is the last.
   public let slots: [String]
   private let firstSlots: [Int]
   /// The end of the last pass, where one loop can do it.
   private let descent: MomentumDescent?
 
-  public init(_ layout: UpdateLayout, _ chain: [GradientTransformation]) {
+  public init(_ layout: UpdateLayout, _ chain: [GradientTransformation], average: ParameterAverage? = nil) {
     self.layout = layout
     self.chain = chain
+    self.average = average
     let starts = [0] + chain.indices.filter { $0 > 0 && chain[$0].reach > .element }
     passes = starts.indices.map { index in
       let end = index + 1 < starts.count ? starts[index + 1] : chain.count
@@ -75,6 +81,8 @@ public struct Optimizer: Sendable {
         slots.append(unique)
       }
     }
+    precondition(!slots.contains(ParameterAverage.slot), "a transformation has a slot of the average's name")
+    if average != nil { slots.append(ParameterAverage.slot) }
     self.slots = slots
     self.firstSlots = firstSlots
     descent = passes.last.flatMap { MomentumDescent(chain, pass: $0.transformations, firstSlots: firstSlots) }
@@ -117,6 +125,8 @@ public struct Optimizer: Sendable {
     let descent = isLast ? descent : nil
     let applied = pass.transformations.lowerBound..<(descent?.start ?? pass.transformations.upperBound)
     let scratch = workspace.scratch
+    let averaged = isLast ? average.flatMap { _ in vectors.slots.last } : nil
+    let weight = average?.weight(at: step) ?? 0
     vectors.slots.withUnsafeBufferPointer { slotVectors in
       layout.blocks.withUnsafeBufferPointer { blocks in
         for block in blocks[range] {
@@ -138,6 +148,7 @@ public struct Optimizer: Sendable {
             } else {
               ck_scale(vectors.gradient + start, part.update, part.factor, part.count)
             }
+            if let averaged { ck_blend(averaged + start, vectors.parameters + start, weight, part.count) }
             start = end
           }
         }

@@ -3,13 +3,23 @@ extension [GradientTransformation] {
   /// Stochastic gradient descent with clipping, weight decay and momentum, each left out where its value is 0 or nil.
   ///
   /// Clipping comes before decay, as in PyTorch, where `clip_grad_norm_` sees the gradients alone.
+  ///
+  /// - Parameter correctingMomentum: the trace holds steps that carry the learning rate and is corrected when that
+  ///   changes, in place of a trace of gradients (Goyal et al., 2017, section 3, remark 2): the same mathematics but at a
+  ///   rate of 0, rounded otherwise.
   public static func stochasticGradientDescent(
-    momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0, clipNorm: Double? = nil
+    momentum: Double = 0, nesterov: Bool = false, correctingMomentum: Bool = false, weightDecay: Double = 0,
+    clipNorm: Double? = nil
   ) throws(OptimizerError) -> [GradientTransformation] {
-    try check(momentum: momentum, nesterov: nesterov)
+    try check(momentum: momentum, nesterov: nesterov, correcting: correctingMomentum)
     try check(weightDecay: weightDecay)
     var chain = try clipped(clipNorm)
     if weightDecay > 0 { chain.append(.addDecayedWeights(weightDecay)) }
+    if correctingMomentum {
+      return chain + [
+        .scaleByLearningRate, .trace(momentum: momentum, nesterov: nesterov, correctingLearningRate: true),
+      ]
+    }
     if momentum > 0 { chain.append(.trace(momentum: momentum, nesterov: nesterov)) }
     return chain + [.scaleByLearningRate]
   }
@@ -26,19 +36,24 @@ extension [GradientTransformation] {
     ]
   }
 
-  /// LARS as in MLPerf's reference: the trace holds steps that carry their learning rate.
+  /// LARS, in the paper's form as in that of MLPerf's reference: the trace holds steps that carry the learning rate and the
+  /// trust ratio of their time. The forms differ in which regions adapt, and in ε, which the paper has not.
+  ///
+  /// - Parameter correctingMomentum: whether the trace is corrected when the learning rate changes, which neither does.
   public static func lars(
-    coefficient: Double = 0.001, momentum: Double = 0.9, nesterov: Bool = false, weightDecay: Double = 1e-4,
-    epsilon: Double = 0, clipNorm: Double? = nil
+    coefficient: Double = 0.001, momentum: Double = 0.9, nesterov: Bool = false, correctingMomentum: Bool = false,
+    weightDecay: Double = 1e-4, epsilon: Double = 0, clipNorm: Double? = nil
   ) throws(OptimizerError) -> [GradientTransformation] {
-    try check(momentum: momentum, nesterov: nesterov)
+    try check(momentum: momentum, nesterov: nesterov, correcting: correctingMomentum)
     try check(weightDecay: weightDecay)
     try OptimizerError.check(
       coefficient > 0 && coefficient.isFinite, "--trust-coefficient", coefficient, "give a positive number")
     try OptimizerError.check(epsilon >= 0 && epsilon.isFinite, "--epsilon", epsilon, "give 0 or a positive number")
     var chain = try clipped(clipNorm)
     chain += [.scaleByTrustRatio(coefficient: coefficient, decay: weightDecay, epsilon: epsilon), .scaleByLearningRate]
-    if momentum > 0 { chain.append(.trace(momentum: momentum, nesterov: nesterov)) }
+    if momentum > 0 {
+      chain.append(.trace(momentum: momentum, nesterov: nesterov, correctingLearningRate: correctingMomentum))
+    }
     return chain
   }
 
@@ -63,11 +78,15 @@ extension [GradientTransformation] {
     return [.clipByGlobalNorm(norm)]
   }
 
-  private static func check(momentum: Double, nesterov: Bool) throws(OptimizerError) {
+  private static func check(momentum: Double, nesterov: Bool, correcting: Bool) throws(OptimizerError) {
     try OptimizerError.check(
       momentum >= 0 && momentum < 1, "--momentum", momentum, "give a number from 0 up to, but not including, 1")
     guard !nesterov || momentum > 0 else {
       throw OptimizerError("--nesterov", "is given without momentum", "give --momentum 0.9, or leave --nesterov out")
+    }
+    guard !correcting || momentum > 0 else {
+      throw OptimizerError(
+        "--momentum-correction", "is given without momentum", "give --momentum 0.9, or leave --momentum-correction out")
     }
   }
 

@@ -21,7 +21,8 @@ extension GradientTransformation {
         weight = Float(momentum * (block.step.learningRate / block.step.previousLearningRate))
       }
       if nesterov {
-        block.rewrite { ck_trace_nesterov($0, trace, update, factor, weight, count) }
+        // The new trace has this step's rate already, so the look-ahead is not corrected.
+        block.rewrite { ck_trace_nesterov($0, trace, update, factor, weight, Float(momentum), count) }
       } else {
         ck_trace(trace, update, factor, weight, count)
         block.replace(by: UnsafePointer(trace))

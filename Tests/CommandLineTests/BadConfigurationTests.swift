@@ -61,6 +61,19 @@ import Testing
     ("--label-smoothing 1", "--label-smoothing 1.0 cannot be: give 0 up to, not including, 1."),
     ("--warmup-epochs -1", "--warmup-epochs -1.0 cannot be: give 0 or more."),
     ("--milestones 3,x", "--milestones 3,x cannot be: give epochs as 30,60,80 or steps as 500st,800st."),
+    ("--scale-lr cubic", "--scale-lr cubic is not known; give one of none, linear, sqrt."),
+    ("--scale-lr linear --reference-batch 0", "--reference-batch 0 cannot be: give at least 1."),
+    ("--warmup-start small", "--warmup-start small cannot be: give a learning rate, or reference."),
+    ("--optimizer lars --lars-form mine", "--lars-form mine is not known; give one of paper, mlperf."),
+    ("--schedule polynomial --decay-steps few", "--decay-steps few cannot be: give a number of steps, or mlperf."),
+    (
+      "--average-parameters 1",
+      "--average-parameters is 1.0; give a decay between 0 and 1, as 0.999, or leave it out."
+    ),
+    (
+      "--momentum-correction --momentum 0",
+      "--momentum-correction is given without momentum; give --momentum 0.9, or leave --momentum-correction out."
+    ),
     ("--bucket-size 4MB", "--bucket-size 4MB cannot be: give a size as 4MiB, 512KiB or 65536."),
     ("--bucket-size 0", "--bucket-size 0 cannot be: give a size as 4MiB, 512KiB or 65536."),
     (
@@ -85,6 +98,28 @@ import Testing
     ("--synthetic-test 0", "--synthetic-test 0 cannot be: give at least 1."),
     ("--synthetic-classes 0", "--synthetic-classes 0 cannot be: give at least 1."),
     // What would have no effect.
+    (
+      "--reference-batch 128",
+      "--reference-batch 128 with --scale-lr none cannot be: give --scale-lr linear or sqrt, or leave it out."
+    ),
+    (
+      "--warmup-start reference",
+      "--warmup-start reference with --scale-lr none cannot be: give --scale-lr linear or sqrt, or a rate, or leave it "
+        + "out."
+    ),
+    (
+      "--optimizer adamw --momentum-correction",
+      "--momentum-correction true with --optimizer adamw cannot be: give --optimizer sgd or lars, or leave it out."
+    ),
+    ("--lars-form paper", "--lars-form paper with --optimizer sgd cannot be: give --optimizer lars, or leave it out."),
+    (
+      "--optimizer lars --lars-form paper --epsilon 1e-7",
+      "--epsilon 1e-07 with --lars-form paper cannot be: give --lars-form mlperf, or leave it out."
+    ),
+    (
+      "--decay-steps mlperf",
+      "--decay-steps mlperf with --schedule cosine cannot be: give --schedule polynomial, or leave it out."
+    ),
     (
       "--milestones 3",
       "--milestones 3 with --schedule cosine cannot be: give --schedule step, or leave it out."

@@ -54,6 +54,12 @@ import Testing
       "--model lenet5 --batch-size 31 --epochs 2 --micro-batch-size 2 --clip-norm 0.5 --label-smoothing 0.1 "
         + "--hold-out 20 --nesterov --warmup-epochs 0.5 --schedule polynomial --decay-all --dropout 0.2"),
     Case(
+      "large batches: averages, LARS, momentum correction", shards: 3, [1, 2, 3].map(Launch.ranks),
+      synthetic("3x8x8", train: 40, test: 30),
+      "--model resnet20-cifar --batch-size 16 --epochs 2 --micro-batch-size 3 --optimizer lars --momentum-correction "
+        + "--nesterov --scale-lr sqrt --warmup-start reference --warmup-epochs 1 --schedule polynomial --decay-steps mlperf "
+        + "--final-learning-rate 1e-4 --average-parameters 0.9 --zero-init-residual"),
+    Case(
       "bf16", shards: 4, [.ranks(1), .bound(2), .ranks(3), .ranks(4)], synthetic("1x28x28", train: 50, test: 30),
       "--model cnn --batch-size 20 --steps 3 --precision bf16"),
     Case(
@@ -78,6 +84,8 @@ import Testing
   @Test(arguments: [
     "--model lenet5 --batch-size 12 --epochs 1 --clip-norm 0.5 --bucket-size 16KiB",
     "--model lenet5 --batch-size 12 --epochs 1 --clip-norm 0.5 --bucket-size 1KiB --optimizer lars --nesterov",
+    "--model resnet20-cifar --batch-size 10 --steps 4 --average-parameters 0.8 --bucket-size 64KiB --zero-init-residual",
+    "--model lenet5 --batch-size 12 --steps 4 --optimizer lars --lars-form paper --average-parameters 0.8",
     "--model mlp --batch-size 12 --epochs 1 --optimizer lamb --all-reduce halving-doubling --bucket-size 64KiB",
     "--model resnet20-cifar --batch-size 10 --steps 3 --nesterov --bucket-size 1MiB",
     "--model mlp --batch-size 11 --steps 4 --micro-batch-size 2 --bucket-size 4KiB",

@@ -20,7 +20,7 @@ import Testing
 }
 
 enum KernelTwins {
-  static let factor: Float = 0.3, weight: Float = 0.9
+  static let factor: Float = 0.3, weight: Float = 0.9, ahead: Float = 0.8
   static let adam = ck_adam_step(
     decay1: 0.9, gain1: 0.1, decay2: 0.99, gain2: 0.01, correction1: 3.7, correction2: 33.6, epsilon: 1e-6)
 
@@ -82,8 +82,8 @@ enum KernelTwins {
           "trace", offset, count, run { x, _, a, _ in ck_trace(a, x, factor, weight, count) }, twin(a: traces))
         compare(
           "trace_nesterov", offset, count,
-          run { x, out, a, _ in ck_trace_nesterov(out, a, x, factor, weight, count) },
-          twin(out: zip(xs, traces).map { factor * $0 + weight * $1 }, a: traces))
+          run { x, out, a, _ in ck_trace_nesterov(out, a, x, factor, weight, ahead, count) },
+          twin(out: zip(xs, traces).map { factor * $0 + ahead * $1 }, a: traces))
         for (decays, nesterov) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
           let step = ck_momentum_step(
             factor: factor, decay: 0.01, momentum: weight, rate: 0.7, decays: Int32(decays), nesterov: Int32(nesterov))

@@ -21,6 +21,10 @@ import Testing
     try expectEqual(.init(peak: 0.4, shape: .step(milestones: [20, 35, 50], factor: 0.1), totalSteps: 60), "step")
     try expectEqual(.init(peak: 0.4, shape: .polynomial(power: 2, final: 0), totalSteps: 50), "polynomial")
     try expectEqual(.init(peak: 0.4, totalSteps: 60, warmupSteps: 10, warmupStart: 0.1), "warmup")
+    try expectEqual(
+      .init(
+        peak: 0.4, shape: .polynomial(power: 2, final: 1e-4, decaySteps: 51), totalSteps: 60, warmupSteps: 10), "mlperf"
+    )
   }
 
   @Test func ends() throws {
@@ -30,13 +34,20 @@ import Testing
     let power = try LearningRateSchedule(
       peak: 2, shape: .polynomial(power: 2, final: 1), totalSteps: 10, warmupSteps: 2)
     #expect(power.rate(at: 1) == 1 && power.rate(at: 2) == 2 && power.rate(at: 6) == 1.25 && power.rate(at: 10) == 1)
+    // A fall of its own length: it arrives early and stays, or is cut off by the end.
+    let short = try LearningRateSchedule(
+      peak: 2, shape: .polynomial(power: 1, final: 1, decaySteps: 4), totalSteps: 10, warmupSteps: 2)
+    #expect((2...8).map(short.rate) == [2, 1.75, 1.5, 1.25, 1, 1, 1])
+    let long = try LearningRateSchedule(
+      peak: 2, shape: .polynomial(power: 1, final: 1, decaySteps: 16), totalSteps: 10, warmupSteps: 2)
+    #expect(long.rate(at: 9) == 1.5625 && long.rate(at: 18) == 1 && long.rate(at: 100) == 1)
     // Milestones count from the beginning of training, and a step on a milestone has the new rate.
     let step = try LearningRateSchedule(
       peak: 8, shape: .step(milestones: [4, 6], factor: 0.5), totalSteps: 10, warmupSteps: 4)
     #expect((0..<8).map(step.rate) == [0, 2, 4, 6, 4, 4, 2, 2])
     // A replay of the first steps of a run is no error.
-    let short = try LearningRateSchedule(peak: 8, totalSteps: 2, warmupSteps: 4)
-    #expect((0..<5).map(short.rate) == [0, 2, 4, 6, 8])
+    let cut = try LearningRateSchedule(peak: 8, totalSteps: 2, warmupSteps: 4)
+    #expect((0..<5).map(cut.rate) == [0, 2, 4, 6, 8])
     #expect(try LearningRateSchedule(peak: 1, shape: .cosine(final: 0), totalSteps: 0).rate(at: 0) == 0)
   }
 
@@ -75,7 +86,9 @@ import Testing
     #expect(text() == "")
     #expect(text(peak: -0.1) == "--learning-rate is -0.1; give a positive number.")
     #expect(text(peak: .infinity).hasPrefix("--learning-rate is inf"))
-    #expect(text(start: 2) == "--warmup-start is 2.0; give a rate from 0 to --learning-rate (1.0).")
+    #expect(text(start: 2) == "--warmup-start is 2.0; give a rate from 0 to the highest one (1.0).")
+    #expect(
+      text(.polynomial(power: 1, final: 0, decaySteps: 0)) == "--decay-steps is 0; give at least 1, or leave it out.")
     #expect(text(warmup: -1).hasPrefix("--warmup-epochs is -1 of 100 steps"))
     #expect(
       text(.cosine(final: 0), warmup: 100)

@@ -49,8 +49,9 @@ import Testing
     for (number, chain) in try Self.chains().enumerated() {
       let whole = FlatModel(Self.layout, chain)
       for early in 0...stages.count {
-        let model = FlatModel(Self.layout, chain, stages: stages)
-        let reference = FlatModel(Self.layout, chain)
+        let average = try ParameterAverage(decay: 0.7)
+        let model = FlatModel(Self.layout, chain, average: average, stages: stages)
+        let reference = FlatModel(Self.layout, chain, average: average)
         for step in 0..<3 {
           let rates = UpdateStep(number: step, learningRate: 0.1 / Double(step + 1), previousLearningRate: 0.1)
           let gradient = randomValues(Self.layout.count, "gradient", step: step)
@@ -86,7 +87,8 @@ import Testing
     let blocks = Self.layout.blocks.count
     let partitions = (0...blocks).map { [0..<$0, $0..<blocks] } + [(0..<blocks).map { $0..<($0 + 1) }]
     for (number, chain) in try Self.chains().enumerated() {
-      let models = (0...partitions.count).map { _ in FlatModel(Self.layout, chain) }
+      let average = number % 2 == 0 ? try ParameterAverage(decay: 0.7) : nil
+      let models = (0...partitions.count).map { _ in FlatModel(Self.layout, chain, average: average) }
       for step in 0..<3 {
         let rates = UpdateStep(number: step, learningRate: 0.1 / Double(step + 1), previousLearningRate: 0.1)
         for (index, model) in models.enumerated() {

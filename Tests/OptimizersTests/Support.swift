@@ -13,9 +13,10 @@ final class FlatModel {
 
   /// Vectors of `layout.count` elements: parameters as given or random, and a gradient of zeros.
   init(
-    _ layout: UpdateLayout, _ chain: [GradientTransformation], parameters: [Float]? = nil, stages: [Range<Int>]? = nil
+    _ layout: UpdateLayout, _ chain: [GradientTransformation], average: ParameterAverage? = nil,
+    parameters: [Float]? = nil, stages: [Range<Int>]? = nil
   ) {
-    optimizer = Optimizer(layout, chain)
+    optimizer = Optimizer(layout, chain, average: average)
     local = LocalUpdate(optimizer, stages: stages)
     self.parameters = parameters ?? randomValues(layout.count, "parameters", step: 0)
     gradient = Array(repeating: 0, count: layout.count)

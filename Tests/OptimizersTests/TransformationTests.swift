@@ -67,10 +67,11 @@ import Testing
 
   /// Goyal et al., section 3: with the correction, a trace of steps moves the weights as a trace of gradients does.
   @Test func momentumCorrectionMakesTheTwoPlacesOfTheRateEqual() {
-    func distance(correcting: Bool) -> Float {
-      let inside = FlatModel(Self.layout, [.trace(momentum: 0.9), .scaleByLearningRate])
+    func distance(correcting: Bool, nesterov: Bool = false) -> Float {
+      let inside = FlatModel(Self.layout, [.trace(momentum: 0.9, nesterov: nesterov), .scaleByLearningRate])
       let folded = FlatModel(
-        Self.layout, [.scaleByLearningRate, .trace(momentum: 0.9, correctingLearningRate: correcting)])
+        Self.layout,
+        [.scaleByLearningRate, .trace(momentum: 0.9, nesterov: nesterov, correctingLearningRate: correcting)])
       let rates = [0.0, 0.1, 0.4, 0.4, 0.04, 0.01]
       for step in rates.indices {
         for model in [inside, folded] {
@@ -81,22 +82,58 @@ import Testing
         // A rate of 0 drops the first gradient from a trace of steps, so the comparison starts afterwards.
         if step == 0 { inside.slots[0] = inside.slots[0].map { _ in 0 } }
       }
+      // The trace of gradients times the rate is the trace of steps.
+      if correcting {
+        let carried = inside.slots[0].map { $0 * Float(rates[rates.count - 1]) }
+        #expect(zip(carried, folded.slots[0]).allSatisfy { abs($0 - $1) < 1e-6 })
+      }
       return zip(inside.parameters, folded.parameters).map { abs($0 - $1) }.max() ?? 0
     }
-    #expect(distance(correcting: true) < 1e-6)
-    #expect(distance(correcting: false) > 0.01)
+    #expect(distance(correcting: true) < 1e-6 && distance(correcting: true, nesterov: true) < 1e-6)
+    #expect(distance(correcting: false) > 0.01 && distance(correcting: false, nesterov: true) > 0.01)
   }
 
-  @Test func trustRatioIgnoresTheScaleOfTheGradient() throws {
-    let models = try [1, 4096].map { (scale: Float) in
-      let model = FlatModel(Self.layout, try .lars(weightDecay: 0))
+  /// As long as the rate stays there is nothing to correct, to the bit.
+  @Test(arguments: [false, true]) func atAConstantRateTheCorrectionIsPlainMomentum(_ nesterov: Bool) throws {
+    let chains = try [false, true].map { correcting in
+      try [
+        [.scaleByLearningRate, .trace(momentum: 0.9, nesterov: nesterov, correctingLearningRate: correcting)],
+        [GradientTransformation].lars(momentum: 0.9, nesterov: nesterov, correctingMomentum: correcting),
+      ]
+    }
+    for index in 0..<2 {
+      let models = chains.map { FlatModel(Self.layout, $0[index]) }
+      for step in 0..<5 {
+        for model in models {
+          model.gradient = randomValues(100, "gradient", step: step)
+          model.step(UpdateStep(number: step, learningRate: 0.3))
+        }
+      }
+      #expect(bits(models[0].parameters) == bits(models[1].parameters))
+      #expect(bits(models[0].slots) == bits(models[1].slots))
+    }
+  }
+
+  /// Both forms, which are regions that adapt: of a power of two every bit is the same, of another factor all but rounding.
+  @Test(arguments: [false, true]) func trustRatioIgnoresTheScaleOfTheGradient(_ biasAdapts: Bool) throws {
+    let layout = UpdateLayout([
+      ParameterRegion(name: "weight", elements: 0..<80),
+      ParameterRegion(name: "bias", elements: 80..<100, adapts: biasAdapts),
+    ])
+    func parameters(scale: Float) throws -> [Float] {
+      let model = FlatModel(layout, try .lars(weightDecay: 0))
       for step in 0..<3 {
         model.gradient = randomValues(100, "gradient", step: step).map { $0 * scale }
-        model.step(UpdateStep(number: step, learningRate: 0.1))
+        model.step(UpdateStep(number: step, learningRate: 10))
       }
-      return bits(model.parameters)
+      return model.parameters
     }
-    #expect(models[0] == models[1])
+    for (scale, tolerance) in [(Float(4096), Float(0)), (3, 1e-6)] {
+      let distances = zip(try parameters(scale: 1), try parameters(scale: scale)).map { abs($0 - $1) }
+      #expect(distances[..<80].allSatisfy { $0 <= tolerance })
+      // What does not adapt feels the scale.
+      #expect(distances[80...].allSatisfy { biasAdapts ? $0 <= tolerance : $0 > 0 })
+    }
   }
 
   @Test func trustRatioIsOneWhereANormIsZero() {
@@ -121,6 +158,13 @@ import Testing
     #expect(text { try .stochasticGradientDescent(weightDecay: -1) }.hasPrefix("--weight-decay is -1.0"))
     #expect(text { try .stochasticGradientDescent(clipNorm: 0) }.hasPrefix("--clip-norm is 0.0"))
     #expect(text { try .stochasticGradientDescent(nesterov: true) }.hasPrefix("--nesterov is given without momentum"))
+    for chain in [
+      { try [GradientTransformation].stochasticGradientDescent(correctingMomentum: true) },
+      { try [GradientTransformation].lars(momentum: 0, correctingMomentum: true) },
+    ] { #expect(text(chain).hasPrefix("--momentum-correction is given without momentum")) }
+    for decay in [0, 1, -1, .nan] {
+      #expect(throws: OptimizerError.self) { try ParameterAverage(decay: decay) }
+    }
   }
 
   @Test func runningStatistics() {

@@ -72,20 +72,40 @@ out = {
 }
 
 
-def lars():
-    """You, Gitman, Ginsburg (2017), with MLPerf's skip list; momentum holds scaled steps."""
+def lars(adapted=(0,), epsilon=1e-3, nesterov=False, correction=False):
+    """You, Gitman, Ginsburg (2017), algorithm 1, over the adapted parameters; MLPerf's reference skips the bias.
+
+    Momentum holds steps that carry the learning rate. With the correction of Goyal et al. (2017), section 3, remark 2.
+    """
     parameters = [tensor.double() for tensor in start]
     traces = [torch.zeros_like(parameter) for parameter in parameters]
     rows = []
     for step in range(steps):
+        momentum = 0.9 * (rates[step] / rates[step - 1] if correction and step > 0 else 1)
         for i, gradient in enumerate(gradients[step]):
             gradient, weights = gradient.double(), parameters[i]
-            if i == 0:
-                ratio = 0.02 * weights.norm() / (gradient.norm() + 0.05 * weights.norm() + 1e-3)
+            if i in adapted:
+                ratio = 0.02 * weights.norm() / (gradient.norm() + 0.05 * weights.norm() + epsilon)
                 gradient = ratio * (gradient + 0.05 * weights)
-            traces[i] = 0.9 * traces[i] + rates[step] * gradient
-            parameters[i] = weights - traces[i]
+            traces[i] = momentum * traces[i] + rates[step] * gradient
+            parameters[i] = weights - (0.9 * traces[i] + rates[step] * gradient if nesterov else traces[i])
         rows.append(flat(parameters))
+    return torch.stack([rows[step] for step in kept]).float()
+
+
+def average(decay):
+    """The mean of the parameters after each step of `momentum`, with weights decay**age."""
+    parameters = [torch.nn.Parameter(tensor.double()) for tensor in start]
+    optimizer = torch.optim.SGD(parameters, lr=1, momentum=0.9)
+    after, rows = [], []
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rates[step]
+        for parameter, gradient in zip(parameters, gradients[step]):
+            parameter.grad = gradient.double().clone()
+        optimizer.step()
+        after.append(flat(parameters).clone())
+        weights = [decay**age for age in range(step, -1, -1)]
+        rows.append(sum(weight * vector for weight, vector in zip(weights, after)) / sum(weights))
     return torch.stack([rows[step] for step in kept]).float()
 
 
@@ -110,6 +130,11 @@ def lamb():
 
 
 out["lars-without-bias"] = lars()
+out["lars-nesterov-without-bias"] = lars(nesterov=True)
+out["lars-correction-without-bias"] = lars(correction=True)
+out["lars-nesterov-correction-without-bias"] = lars(nesterov=True, correction=True)
+out["lars-paper"] = lars(adapted=(0, 1), epsilon=0)
+out["average-of-momentum"] = average(0.8)
 out["lamb-without-bias"] = lamb()
 save_file(out, folder / "optimizers.safetensors")
 
@@ -125,6 +150,14 @@ def schedule(make, count=60):
     return torch.tensor(rows, dtype=torch.float64)
 
 
+def mlperf(step, peak, train_steps, warmup_steps, end=1e-4, power=2):
+    """MLPerf's reference for ResNet (lars_util.py): a warm-up from zero, then a polynomial over one step more than is left."""
+    if step <= warmup_steps:
+        return peak * step / warmup_steps
+    decay_steps = train_steps - warmup_steps + 1
+    return (peak - end) * (1 - min(step - warmup_steps, decay_steps) / decay_steps) ** power + end
+
+
 rate = torch.optim.lr_scheduler
 warmup = lambda optimizer: rate.LinearLR(optimizer, start_factor=0.25, end_factor=1, total_iters=10)
 save_file(
@@ -135,6 +168,7 @@ save_file(
         "step": schedule(lambda o: rate.MultiStepLR(o, [20, 35, 50], gamma=0.1)),
         "polynomial": schedule(lambda o: rate.PolynomialLR(o, total_iters=50, power=2)),
         "warmup": schedule(warmup),
+        "mlperf": torch.tensor([mlperf(step, 0.4, 60, 10) for step in range(60)], dtype=torch.float64),
     },
     folder / "schedules.safetensors",
 )

@@ -6,6 +6,7 @@ import Training
   @Test func anOptimizerThatCannotBeMeantIsBadConfiguration() {
     let changes: [@Sendable (inout Recipe) -> Void] = [
       { $0.momentum = 2 }, { $0.weightDecay = -1 }, { $0.clipNorm = 0 }, { ($0.momentum, $0.nesterov) = (0, true) },
+      { ($0.momentum, $0.correctsMomentum) = (0, true) },
     ]
     for (index, change) in changes.enumerated() {
       var recipe = Recipe()

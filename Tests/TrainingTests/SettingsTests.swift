@@ -31,7 +31,10 @@ import Training
       { $0.precision = .bf16 },
       { $0.allReduce = .native }, { $0.shardsPerGroup = 3 },
       { $0.optimizer = .lamb }, { $0.beta1 = 0.8 }, { $0.beta2 = 0.9 }, { $0.epsilon = 1e-3 },
-      { $0.trustCoefficient = 1 }, { $0.bucketBytes = 300 },
+      { $0.trustCoefficient = 1 }, { $0.bucketBytes = 300 }, { $0.zeroesResiduals = true },
+      { $0.learningRateScaling = .sqrt }, { $0.referenceBatchSize = 3 }, { $0.correctsMomentum = true },
+      { $0.larsForm = .paper }, { $0.averageDecay = 0.9 }, { $0.warmupStart = .rate(0.01) },
+      { $0.warmupStart = .reference }, { $0.decaySteps = .mlperf }, { $0.decaySteps = .steps(3) },
     ]
     var texts = Set([Recipe().configurationText(dataDirectory: nil)])
     for (number, change) in changes.enumerated() {
@@ -40,7 +43,7 @@ import Training
       #expect(texts.insert(recipe.configurationText(dataDirectory: nil)).inserted, "change \(number)")
     }
     // Every stored field of a recipe but the block of evaluation, which no flag changes, is changed above.
-    #expect(Mirror(reflecting: Recipe()).children.count == 39)
+    #expect(Mirror(reflecting: Recipe()).children.count == 47)
   }
 
   /// A short run of default settings is a run: its warm-up is a tenth of it at most.

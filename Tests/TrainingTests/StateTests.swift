@@ -11,11 +11,14 @@ import Training
 /// The state of a run, its digests, and its files.
 @Suite struct StateTests {
   /// A state with values in every vector, over the layouts that a batch size asks for.
-  static func state(batch: Int = 4, model: ModelName = .resnet18CIFAR, seed: UInt64 = 3) throws -> TrainingState {
+  static func state(
+    batch: Int = 4, model: ModelName = .resnet18CIFAR, seed: UInt64 = 3, averages: Bool = false
+  ) throws -> TrainingState {
     let network = model.network(input: .init(3, 8, 8), classes: 10)
     let layout = try Planner.parameterLayout(for: network.traced(batchSize: batch).training())
-    let state = try TrainingState(layout: layout, slotNames: ["momentum"])
+    let state = try TrainingState(layout: layout, slotNames: ["momentum"] + (averages ? ["average"] : []))
     try layout.initialize(state.parameters.pointer, seed: seed)
+    if averages { try layout.initialize(state.slots[1].pointer, seed: seed + 7) }
     for entry in layout.entries where entry.parameter.isTrainable {
       let values = Initializer.uniform(bound: 1).values(
         count: entry.parameter.count, seed: seed + 1, name: entry.parameter.name)
@@ -65,6 +68,42 @@ import Training
     try checkpoint.load(into: other)
     #expect(try other.stateDigest() == state.stateDigest())
     #expect(other.position == state.position)
+  }
+
+  /// Where an average is kept it is what is evaluated and exported, with its own running statistics; training goes on with
+  /// the parameters.
+  @Test func anAverageIsPartOfTheStateAndWhatIsEvaluated() throws {
+    let directory = try TemporaryDirectory()
+    let (state, plain) = (try Self.state(averages: true), try Self.state())
+    #expect(try state.stateDigest() != plain.stateDigest() && state.parametersDigest() != plain.parametersDigest())
+    let statistic = try #require(state.layout.entries.first { $0.parameter.role == .runningMean })
+    let digest = try state.stateDigest()
+    state.slots[1].pointer[statistic.range.lowerBound] += 1
+    #expect(try state.stateDigest() != digest)
+
+    let checkpoint = try CheckpointStore(directory: directory.url.path).write(state, Self.manifest)
+    let other = try Self.state(batch: 1, seed: 50, averages: true)
+    try checkpoint.load(into: other)
+    #expect(try other.stateDigest() == state.stateDigest())
+    let evaluated = try Self.state(seed: 60)
+    try checkpoint.loadEvaluated(into: evaluated)
+    #expect(try evaluated.parametersDigest() == state.parametersDigest())
+    func exported(_ parameters: Checkpoint.Parameters?, of checkpoint: Checkpoint) throws -> String {
+      let file = directory.url.appendingPathComponent("model.safetensors").path
+      #expect(try checkpoint.exportParameters(parameters, to: file) == parameters ?? .average)
+      let read = try Self.state(seed: 70)
+      try read.readParameters(from: file)
+      return try read.parametersDigest().description
+    }
+    #expect(try exported(nil, of: checkpoint) == state.parametersDigest().description)
+    #expect(try exported(.average, of: checkpoint) == state.parametersDigest().description)
+    #expect(try exported(.trained, of: checkpoint) == plain.parametersDigest().description)
+    // A state without an average has nowhere to put it, and the other way round.
+    #expect(throws: TrainingError.self) { try checkpoint.load(into: plain) }
+    let without = try CheckpointStore(directory: directory.url.path + "/plain").write(plain, Self.manifest)
+    #expect(throws: TrainingError.self) { try without.load(into: other) }
+    let error = #expect(throws: TrainingError.self) { try without.exportParameters(.average, to: "unused") }
+    #expect(error?.code == .badConfiguration)
   }
 
   @Test func checkpointsAreListedNewestFirst() throws {

@@ -15,8 +15,9 @@ void ck_add_decayed(float *out, const float *update, float factor, const float *
 /// trace[i] = momentum·trace[i] + factor·update[i].
 void ck_trace(float *trace, const float *update, float factor, float momentum, long count);
 
-/// The same, and out[i] = factor·update[i] + momentum·trace[i] with the new trace.
-void ck_trace_nesterov(float *out, float *trace, const float *update, float factor, float momentum, long count);
+/// The same, and out[i] = factor·update[i] + ahead·trace[i] with the new trace.
+void ck_trace_nesterov(
+    float *out, float *trace, const float *update, float factor, float momentum, float ahead, long count);
 
 /// What is constant over a step of `ck_adam`.
 typedef struct {

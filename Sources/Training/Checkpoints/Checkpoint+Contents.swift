@@ -28,13 +28,26 @@ extension Checkpoint {
     }
   }
 
-  /// Writes the parameters and running statistics alone as a safetensors file that PyTorch and `--init` load: the same
-  /// bytes as the `model.safetensors` of a run that ends here.
-  public func exportParameters(to output: String) throws {
+  /// Writes parameters and running statistics alone as a safetensors file that PyTorch and `--init` load; those that are
+  /// evaluated have the same bytes as the `model.safetensors` of a run that ends here.
+  ///
+  /// - Parameter parameters: nil for those that are evaluated.
+  /// - Returns: which they are.
+  /// - Throws: 64 where there is no average.
+  @discardableResult
+  public func exportParameters(_ parameters: Parameters? = nil, to output: String) throws -> Parameters {
     try verify()
-    try classifying {
-      try SafetensorsFile.write(Self.sources(statePath, prefix: "model/"), to: output)
+    let evaluated = try evaluatedParameters()
+    let parameters = parameters ?? evaluated
+    guard parameters == .trained || evaluated == .average else {
+      throw TrainingError(
+        .badConfiguration,
+        "--parameters average: the run of \(path) keeps no average; leave it out, or train with --average-parameters.")
     }
+    try classifying {
+      try SafetensorsFile.write(Self.sources(statePath, prefix: parameters.prefix), to: output)
+    }
+    return parameters
   }
 
   /// The tensors of a file whose names begin with `prefix`, which is left out.

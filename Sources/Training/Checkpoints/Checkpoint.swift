@@ -35,16 +35,30 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// Puts the stored parameters and running statistics into a state of the same model, and nothing else.
-  ///
-  /// - Parameter goesOn: called after every tensor.
-  public func loadParameters(into state: TrainingState, goesOn: () -> Void = {}) throws {
+  /// The parameters of a checkpoint: those that training goes on with, or the average that is evaluated.
+  public enum Parameters: String, Sendable, CaseIterable {
+    case trained, average
+
+    /// What the names of their tensors begin with.
+    var prefix: String {
+      switch self {
+      case .trained: "model/"
+      case .average: "average/"
+      }
+    }
+  }
+
+  /// The parameters that the run evaluates: the average, where it keeps one.
+  public func evaluatedParameters() throws -> Parameters {
+    try tensors().contains { $0.name.hasPrefix(Parameters.average.prefix) } ? .average : .trained
+  }
+
+  /// Puts the evaluated parameters and running statistics into the parameters of a state of the same model.
+  public func loadEvaluated(into state: TrainingState) throws {
+    let prefix = try evaluatedParameters().prefix
     try classifying {
       let file = try SafetensorsFile(path: statePath)
-      for entry in state.layout.entries {
-        try Self.fill(entry, "model/", file, state.layout, state.parameters)
-        goesOn()
-      }
+      for entry in state.layout.entries { try Self.fill(entry, prefix, file, state.layout, state.parameters) }
     }
   }
 
@@ -52,17 +66,17 @@ public struct Checkpoint: Sendable {
   ///
   /// - Parameter goesOn: called after every tensor.
   public func load(into state: TrainingState, goesOn: () -> Void = {}) throws {
-    try loadParameters(into: state, goesOn: goesOn)
     try classifying {
       let file = try SafetensorsFile(path: statePath)
-      let trained = state.layout.entries.filter(\.parameter.isTrainable)
-      for (name, slot) in zip(state.slotNames, state.slots) {
-        for entry in trained {
-          try Self.fill(entry, "optimizer/\(name)/", file, state.layout, slot)
+      var expected = 1
+      for stored in state.stored {
+        let entries = state.layout.entries.filter { !stored.trainableOnly || $0.parameter.isTrainable }
+        for entry in entries {
+          try Self.fill(entry, stored.prefix, file, state.layout, stored.vector)
           goesOn()
         }
+        expected += entries.count
       }
-      let expected = 1 + state.layout.entries.count + state.slots.count * trained.count
       guard file.tensors.count == expected else {
         throw TrainingError(
           .badData,

@@ -48,10 +48,10 @@ public struct StoredRun: Sendable {
     self.checkpoint = checkpoint
   }
 
-  /// Puts the parameters and running statistics into a state of the same model.
+  /// Puts the parameters and running statistics that the run evaluates into a state of the same model.
   func load(into state: TrainingState) throws {
     if let checkpoint {
-      try checkpoint.loadParameters(into: state)
+      try checkpoint.loadEvaluated(into: state)
     } else {
       try state.readParameters(from: path)
     }

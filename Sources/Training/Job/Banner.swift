@@ -94,16 +94,20 @@ public struct Banner: Sendable {
   }
 
   private static func rate(_ recipe: Recipe, warmupSteps: Int) -> String {
-    var parts = ["\(recipe.learningRate) as given (no scaling)"]
-    if warmupSteps > 0 { parts.append("warm-up \(count(warmupSteps, "step"))") }
+    var parts = [recipe.learningRateText]
+    if warmupSteps > 0 {
+      let start = recipe.warmupStartRate
+      parts.append("warm-up \(count(warmupSteps, "step"))" + (start == 0 ? "" : " from \(start)"))
+    }
     parts.append("\(recipe.schedule.rawValue) schedule")
-    if recipe.optimizer != .sgd { parts.append(recipe.optimizer.rawValue) }
+    if recipe.optimizer != .sgd { parts.append(recipe.optimizer.rawValue + (recipe.isPaperLARS ? " (paper)" : "")) }
     parts.append(
       recipe.optimizer.hasMomentum
-        ? "momentum \(recipe.momentum)\(recipe.nesterov ? " (Nesterov)" : "")"
+        ? "momentum \(recipe.momentum)\(recipe.nesterov ? " (Nesterov)" : "")\(recipe.correctsMomentum ? ", corrected" : "")"
         : "betas \(recipe.beta1), \(recipe.beta2)")
     if recipe.weightDecay > 0 { parts.append("weight decay \(recipe.weightDecay)") }
     if let clip = recipe.clipNorm { parts.append("clipped to norm \(clip)") }
+    if let decay = recipe.averageDecay { parts.append("evaluated as averages, decay \(decay)") }
     return parts.joined(separator: " · ")
   }
 

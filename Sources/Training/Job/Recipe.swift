@@ -21,6 +21,8 @@ public struct Recipe: Sendable, Equatable {
   public var dropsLast = false
   public var augmentation: [ImageMap] = []
   public var seed: UInt64 = 42
+  /// Whether the batch norms that end residual branches start with γ = 0 (Goyal et al., 2017, section 5.1).
+  public var zeroesResiduals = false
 
   // How long, and in what portions.
   public var batchSize = 256
@@ -33,9 +35,14 @@ public struct Recipe: Sendable, Equatable {
   // The optimizer.
   public var optimizer = OptimizerName.sgd
   public var learningRate = 0.05
+  /// How the highest rate follows from `learningRate`, which is then that of a batch of `referenceBatchSize`.
+  public var learningRateScaling = LearningRateScaling.none
+  public var referenceBatchSize = 256
   /// Of `sgd` and `lars`.
   public var momentum = 0.9
   public var nesterov = false
+  /// Whether the trace holds steps and is corrected when the learning rate changes.
+  public var correctsMomentum = false
   /// Of `adamw` and `lamb`: how slowly means of gradients and of their squares change.
   public var beta1 = 0.9
   public var beta2 = 0.999
@@ -43,18 +50,23 @@ public struct Recipe: Sendable, Equatable {
   public var epsilon: Double?
   /// Of `lars`.
   public var trustCoefficient = 0.001
+  public var larsForm = LARSForm.mlperf
   public var weightDecay = 5e-4
   /// Whether weight decay also shrinks biases and batch-norm parameters.
   public var decaysAll = false
   public var clipNorm: Double?
   public var labelSmoothing: Float = 0
+  /// The decay of the average of parameters that is evaluated and written in their place; nil for none.
+  public var averageDecay: Double?
   public var schedule = Schedule.cosine
   /// Nil for half an epoch, or for a tenth of the run where that is less.
   public var warmupEpochs: Double?
+  public var warmupStart = WarmupStart.rate(0)
   /// For the schedule `step`: where the rate is multiplied by `stepFactor`.
   public var milestones: [TrainingSpan] = []
   public var stepFactor = 0.1
   public var polynomialPower = 2.0
+  public var decaySteps = DecaySteps.remaining
   public var finalLearningRate = 0.0
 
   // The kernels.
@@ -95,21 +107,15 @@ public struct Recipe: Sendable, Equatable {
     case constant, step, cosine, polynomial
   }
 
-  /// The learning rates of the run, for epochs of `stepsPerEpoch`.
-  public func learningRates(stepsPerEpoch: Int) throws -> LearningRateSchedule {
-    let shape: LearningRateSchedule.Shape =
-      switch schedule {
-      case .constant: .constant
-      case .step: .step(milestones: milestones.map { $0.steps(stepsPerEpoch: stepsPerEpoch) }, factor: stepFactor)
-      case .cosine: .cosine(final: finalLearningRate)
-      case .polynomial: .polynomial(power: polynomialPower, final: finalLearningRate)
-      }
-    return try LearningRateSchedule(
-      peak: learningRate, shape: shape, totalSteps: totalSteps(stepsPerEpoch: stepsPerEpoch),
-      warmupSteps: warmupSteps(stepsPerEpoch: stepsPerEpoch))
+  /// Which parameters LARS gives a trust ratio, and whether it knows an ε.
+  public enum LARSForm: String, Sendable, CaseIterable {
+    /// All of them, each its own, and no ε: You, Gitman, Ginsburg, 2017, algorithm 1.
+    case paper
+    /// Weights alone, and an ε: MLPerf's reference.
+    case mlperf
   }
 
-  private func warmupSteps(stepsPerEpoch: Int) -> Int {
+  func warmupSteps(stepsPerEpoch: Int) -> Int {
     if let warmupEpochs { return TrainingSpan.epochs(warmupEpochs).steps(stepsPerEpoch: stepsPerEpoch) }
     return min(
       TrainingSpan.epochs(0.5).steps(stepsPerEpoch: stepsPerEpoch), totalSteps(stepsPerEpoch: stepsPerEpoch) / 10)
@@ -135,11 +141,12 @@ public struct Recipe: Sendable, Equatable {
       switch optimizer {
       case .sgd:
         try .stochasticGradientDescent(
-          momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, clipNorm: clipNorm)
+          momentum: momentum, nesterov: nesterov, correctingMomentum: correctsMomentum, weightDecay: weightDecay,
+          clipNorm: clipNorm)
       case .lars:
         try .lars(
-          coefficient: trustCoefficient, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay,
-          epsilon: epsilon ?? 0, clipNorm: clipNorm)
+          coefficient: trustCoefficient, momentum: momentum, nesterov: nesterov, correctingMomentum: correctsMomentum,
+          weightDecay: weightDecay, epsilon: larsForm == .paper ? 0 : epsilon ?? 0, clipNorm: clipNorm)
       case .adamW:
         try .adamW(
           beta1: beta1, beta2: beta2, epsilon: epsilon ?? 1e-8, weightDecay: weightDecay, clipNorm: clipNorm)
@@ -149,6 +156,19 @@ public struct Recipe: Sendable, Equatable {
       }
     }
   }
+
+  /// The average of parameters that is evaluated, if there is one.
+  public func average() throws -> ParameterAverage? {
+    try classifying { try averageDecay.map { try ParameterAverage(decay: $0) } }
+  }
+
+  /// The optimizer over a layout of this recipe's regions.
+  func makeOptimizer(_ layout: UpdateLayout) throws -> Optimizer {
+    Optimizer(layout, try transformations(), average: try average())
+  }
+
+  /// Whether trust ratios are for biases and batch-norm parameters too.
+  public var isPaperLARS: Bool { optimizer == .lars && larsForm == .paper }
 
   /// The sizes of the micro-batches that a shard's `count` samples are cut into, none zero.
   package func microBatches(_ count: Int) -> [Int] {

@@ -5,9 +5,17 @@ enum RunChanges {
   /// Settings that decide no bit.
   private static let free: Set<String> = ["data-dir", "recompute"]
 
+  /// Of which a text has one.
+  private static let lengths: Set<String> = ["epochs", "steps"]
+
   /// The settings that differ between two texts as `config.yaml` has them, each as "momentum was 0.9, is 0.8", sorted.
+  ///
+  /// A setting that a text does not have, because the program that wrote it knew none of the kind, has its default.
   static func settings(_ before: String, _ now: String) -> [String] {
-    let (old, new) = (fields(before), fields(now))
+    let defaults = fields(Recipe().configurationText(dataDirectory: nil)).filter { !lengths.contains($0.key) }
+    let (old, new) = (
+      fields(before).merging(defaults) { own, _ in own }, fields(now).merging(defaults) { own, _ in own }
+    )
     return Set(old.keys).union(new.keys).subtracting(free).filter { old[$0] != new[$0] }.sorted()
       .map { "\($0) was \(old[$0] ?? "null"), is \(new[$0] ?? "null")" }
   }

@@ -72,13 +72,16 @@ public struct RunCheck: Sendable {
       evaluation: data.evaluation.count, evaluatesHeldOut: data.evaluatesHeldOut, digest: data.digest,
       seconds: Date().timeIntervalSince(begin))
     try data.checkEqual(on: world)
-    try world.agree { try recipe.check(against: data) }
+    try world.agree {
+      try recipe.check(against: data)
+      if recipe.zeroesResiduals { try (job.network ?? data.network(recipe)).checkResidualBranches() }
+    }
     let plan = data.plan(recipe)
     (leftOut, firstSamples) = try Self.shareOut(data, plan, resources, world)
 
     let sizes = recipe.programSizes(plan, shards: resources.shards)
     let kernels = try world.agree { try Self.planned(job, recipe, data, resources) }
-    let slots = Optimizer(UpdateLayout([]), try classifying { try recipe.transformations() }).slots.count
+    let slots = try recipe.makeOptimizer(UpdateLayout([])).slots.count
     let cores = Cores.ofNode().count
     memory = MemoryNeed(
       kernels: kernels, slots: slots, recipe: recipe, data: data, resources: resources,

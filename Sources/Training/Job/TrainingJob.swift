@@ -113,12 +113,16 @@ public struct TrainingJob: Sendable {
     }
     let seconds = Date().timeIntervalSince(begin)
     try data.checkEqual(on: world)
-    try world.agree { try recipe.check(against: data) }
+    let network = try world.agree {
+      try recipe.check(against: data)
+      let network = self.network ?? data.network(recipe)
+      if recipe.zeroesResiduals { try network.checkResidualBranches() }
+      return network
+    }
     recipe = recipe.withWarmup(stepsPerEpoch: data.plan(recipe).stepsPerEpoch)
 
     observer?.phase("planning kernels")
     activity.enter(.planning)
-    let network = network ?? data.network(recipe)
     let kernels = try recipe.planSource.resolve(on: world, stored: session?.storedPlan) {
       try .measured(Trainer.configuration(network: network, recipe: recipe, resources: resources, data: data))
     }

@@ -7,7 +7,7 @@ extension Trainer {
   func evaluate() throws -> EvaluationReport {
     let begin = DispatchTime.now().uptimeNanoseconds
     activity.enter(.evaluating)
-    let sums = try Evaluator(world: world, recipe: recipe, data: data, executor: executor).run(state.parameters.pointer)
+    let sums = try Evaluator(world: world, recipe: recipe, data: data, executor: executor).run(state.evaluated.pointer)
     let total = data.evaluation.count
     return EvaluationReport(
       epoch: Double(state.position.step) / Double(plan.stepsPerEpoch), step: state.position.step,
@@ -17,7 +17,7 @@ extension Trainer {
 
   /// Stops the run if any rank holds other parameters than the rest. Collective.
   func checkParametersAreEqual(_ when: String) throws {
-    let digest = try state.parametersDigest().bytes
+    let digest = try state.trainedDigest().bytes
     let strangers = try world.ranksThatDiffer(digest)
     if strangers.isEmpty { return }
     try world.agree {

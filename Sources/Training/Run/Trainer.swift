@@ -101,9 +101,10 @@ public final class Trainer {
     let regions = layout.entries.filter(\.parameter.isTrainable).map { entry in
       let isWeight = entry.parameter.isWeight
       return ParameterRegion(
-        name: entry.parameter.name, elements: entry.range, decays: isWeight || recipe.decaysAll, adapts: isWeight)
+        name: entry.parameter.name, elements: entry.range, decays: isWeight || recipe.decaysAll,
+        adapts: isWeight || recipe.isPaperLARS)
     }
-    optimizer = Optimizer(UpdateLayout(regions), try classifying { try recipe.transformations() })
+    optimizer = try recipe.makeOptimizer(UpdateLayout(regions))
     let buckets = packBuckets(parameterSizes: layout.extents, capacity: recipe.bucketBytes).map(\.elements)
     vectors = try RunVectors(
       world, resources.placement, layout, optimizer, recipe.allReduce, buckets: buckets.count, sharing)
@@ -145,7 +146,8 @@ public final class Trainer {
     try checkSchedulesAreEqual()
     try world.agree {
       if world.rank == 0 {
-        try executor.parameterLayout.initialize(state.parameters.pointer, seed: recipe.seed)
+        try executor.parameterLayout.initialize(
+          state.parameters.pointer, seed: recipe.seed, zeroingResiduals: recipe.zeroesResiduals)
         try load(state)
       }
     }
@@ -201,7 +203,7 @@ public final class Trainer {
     let total = try total(sums)
 
     enter(.update)
-    updateRunningStatistics()
+    updateRunningStatistics(at: rate)
     // Ends when all ranks that share the vectors are done.
     let norm = update.step(updated, at: rate, measuringNorm: measuringNorm)
     enter(nil)
@@ -264,12 +266,18 @@ public final class Trainer {
     return (total.loss, Int(total.correct), total.stops > 0)
   }
 
-  private func updateRunningStatistics() {
+  /// Running statistics are averaged with the parameters that they were measured under.
+  private func updateRunningStatistics(at step: UpdateStep) {
     for entry in runningStatistics {
+      let running = UnsafeMutableBufferPointer(rebasing: state.parameters.values[entry.range])
       updateRunningStatistic(
-        UnsafeMutableBufferPointer(rebasing: state.parameters.values[entry.range]),
-        towards: UnsafeBufferPointer(rebasing: vectors.gradient.values[entry.range]), momentum: entry.parameter.momentum
-      )
+        running, towards: UnsafeBufferPointer(rebasing: vectors.gradient.values[entry.range]),
+        momentum: entry.parameter.momentum)
+      if let average = optimizer.average, let averages = state.average {
+        updateRunningStatistic(
+          UnsafeMutableBufferPointer(rebasing: averages.values[entry.range]), towards: UnsafeBufferPointer(running),
+          momentum: average.weight(at: step))
+      }
     }
   }
 }

@@ -10,7 +10,8 @@ public struct Position: Sendable, Hashable {
   public init(step: Int) { self.step = step }
 }
 
-/// Everything a run needs to continue: parameters, running statistics, optimizer slots and the position.
+/// Everything a run needs to continue: parameters, running statistics, optimizer slots, the average of parameters if
+/// there is one, and the position.
 ///
 /// Vectors are flat and in the kernels' layouts; files and digests use the standard layout, names sorted.
 public final class TrainingState {
@@ -47,13 +48,36 @@ public final class TrainingState {
     position = other.position
   }
 
-  /// The parameters and running statistics as files hold them.
-  public var parameterTensors: [TensorSource] { tensors(of: parameters, prefix: "", trainableOnly: false) }
+  /// The average of parameters and running statistics; nil where none is kept. It is the last slot.
+  var average: FloatBuffer? { slotNames.last == ParameterAverage.slot ? slots.last : nil }
+
+  /// The parameters and running statistics that are evaluated and written for others: their average, where one is kept.
+  var evaluated: FloatBuffer { position.step == 0 ? parameters : average ?? parameters }
+
+  /// What is evaluated, as files hold it.
+  public var parameterTensors: [TensorSource] { tensors(of: evaluated, prefix: "", trainableOnly: false) }
+
+  /// A vector of the state and how files name its tensors.
+  struct Stored {
+    let prefix: String
+    let vector: FloatBuffer
+    /// Whether it has no running statistics.
+    let trainableOnly: Bool
+  }
+
+  /// All vectors of the state.
+  var stored: [Stored] {
+    let slots = zip(slotNames, slots).map { name, slot in
+      name == ParameterAverage.slot
+        ? Stored(prefix: Checkpoint.Parameters.average.prefix, vector: slot, trainableOnly: false)
+        : Stored(prefix: "optimizer/\(name)/", vector: slot, trainableOnly: true)
+    }
+    return [Stored(prefix: Checkpoint.Parameters.trained.prefix, vector: parameters, trainableOnly: false)] + slots
+  }
 
   /// All tensors of the state, the position included.
   public var stateTensors: [TensorSource] {
-    let slotTensors = zip(slotNames, slots).flatMap { tensors(of: $1, prefix: "optimizer/\($0)/", trainableOnly: true) }
-    return tensors(of: parameters, prefix: "model/", trainableOnly: false) + slotTensors
+    stored.flatMap { tensors(of: $0.vector, prefix: $0.prefix, trainableOnly: $0.trainableOnly) }
       + [TensorSource(name: "position/step", shape: [1], integers: [Int64(position.step)])]
   }
 
@@ -66,8 +90,14 @@ public final class TrainingState {
     }
   }
 
-  /// SHA-256 of parameters and running statistics: `parameters_sha256`.
+  /// SHA-256 of what is evaluated, `model.safetensors` of a run that ends here: `parameters_sha256`.
   public func parametersDigest() throws -> SHA256.Digest { try tensorsDigest(parameterTensors) }
+
+  /// SHA-256 of the parameters and running statistics that training goes on with, and of their average.
+  func trainedDigest() throws -> SHA256.Digest {
+    let vectors = stored.filter { !$0.trainableOnly }
+    return try tensorsDigest(vectors.flatMap { tensors(of: $0.vector, prefix: $0.prefix, trainableOnly: false) })
+  }
 
   /// SHA-256 of the whole state: `state_sha256`.
   public func stateDigest() throws -> SHA256.Digest { try tensorsDigest(stateTensors) }

@@ -130,12 +130,15 @@ struct CheckpointCommand: ParsableCommand {
       abstract: "Write the parameters of a checkpoint as a safetensors file for PyTorch or --init.",
       discussion: """
         Of a run's directory the newest checkpoint is taken. With --model it is the parameters that a new run of that \
-        model and seed starts from.
+        model and seed starts from. A run that averages parameters (--average-parameters) has two sets of them.
         """)
 
     @Argument(help: "Directory of a checkpoint or of a run.") var directory: String?
     @Option(help: "Export the start of a built-in model instead, as `models list` names it.") var model: String?
     @Option(help: "With --model: the seed of the run.") var seed: UInt64 = 42
+    @Flag(help: "With --model: as train --zero-init-residual starts it.") var zeroInitResidual = false
+    @Option(help: "trained, which training goes on with, or average (default: average where there is one).")
+    var parameters: String?
     @Option(help: "With --model: images as CxHxW (default: those that the model is known by).") var input: String?
     @Option(help: "With --model: classes (default: as many as the model is known by).") var classes: Int?
     @Option(help: "The file to write.") var output: String
@@ -143,6 +146,10 @@ struct CheckpointCommand: ParsableCommand {
     func validate() throws {
       if (directory == nil) == (model == nil) {
         throw TrainingError(.badConfiguration, "checkpoint export needs a directory or --model, one of them.")
+      }
+      if zeroInitResidual && model == nil { throw invalid("--zero-init-residual without --model", "give a model") }
+      if parameters != nil && model != nil {
+        throw invalid("--parameters with --model", "give the checkpoint of a run")
       }
       if let classes { try check(classes > 0, "--classes \(classes)", "give at least 1") }
     }
@@ -152,8 +159,8 @@ struct CheckpointCommand: ParsableCommand {
         let name: ModelName = try known(model, flag: "--model")
         let shape = try imageShape(input, of: name, flag: "--input")
         let classes = classes ?? name.usualClasses
-        try name.network(input: .init(shape.channels, shape.height, shape.width), classes: classes)
-          .writeStartParameters(seed: seed, to: output)
+        let network = name.network(input: .init(shape.channels, shape.height, shape.width), classes: classes)
+        try network.writeStartParameters(seed: seed, zeroingResiduals: zeroInitResidual, to: output)
         print("\(output)  start of \(name.rawValue) on \(shape), \(classes) classes, seed \(seed)")
         return
       }
@@ -162,8 +169,11 @@ struct CheckpointCommand: ParsableCommand {
         throw TrainingError(.badData, "\(directory): holds no checkpoint yet; let the run go on to its first.")
       }
       let checkpoint = try Checkpoint(path: path)
-      try checkpoint.exportParameters(to: output)
-      print("\(output)  parameters of \(path), step \(grouped(checkpoint.manifest.step))")
+      let chosen = try parameters.map { (text) throws -> Checkpoint.Parameters in try known(text, flag: "--parameters")
+      }
+      let written = try checkpoint.exportParameters(chosen, to: output)
+      let what = written == .average ? "averaged parameters" : "parameters"
+      print("\(output)  \(what) of \(path), step \(grouped(checkpoint.manifest.step))")
     }
   }
 }

@@ -15,6 +15,7 @@ extension DataOptions {
   mutating func override(with other: DataOptions) {
     model = other.model ?? model
     dropout = other.dropout ?? dropout
+    zeroInitResidual = other.zeroInitResidual ?? zeroInitResidual
     set.override(with: other.set)
     holdOut = other.holdOut ?? holdOut
     shuffle = other.shuffle ?? shuffle
@@ -45,18 +46,25 @@ extension OptimizerOptions {
     beta2 = other.beta2 ?? beta2
     epsilon = other.epsilon ?? epsilon
     trustCoefficient = other.trustCoefficient ?? trustCoefficient
+    larsForm = other.larsForm ?? larsForm
     learningRate = other.learningRate ?? learningRate
+    learningRateScaling = other.learningRateScaling ?? learningRateScaling
+    referenceBatchSize = other.referenceBatchSize ?? referenceBatchSize
     momentum = other.momentum ?? momentum
     nesterov = other.nesterov ?? nesterov
+    momentumCorrection = other.momentumCorrection ?? momentumCorrection
     weightDecay = other.weightDecay ?? weightDecay
     decayAll = other.decayAll ?? decayAll
     clipNorm = other.clipNorm ?? clipNorm
     labelSmoothing = other.labelSmoothing ?? labelSmoothing
+    averageDecay = other.averageDecay ?? averageDecay
     schedule = other.schedule ?? schedule
     warmupEpochs = other.warmupEpochs ?? warmupEpochs
+    warmupStart = other.warmupStart ?? warmupStart
     milestones = other.milestones ?? milestones
     stepFactor = other.stepFactor ?? stepFactor
     polynomialPower = other.polynomialPower ?? polynomialPower
+    decaySteps = other.decaySteps ?? decaySteps
     finalLearningRate = other.finalLearningRate ?? finalLearningRate
   }
 }

@@ -25,8 +25,19 @@ extension RecipeOptions {
     try check(optimizer.momentum, "--momentum", hasMomentum, name, "--optimizer sgd or lars")
     try check(optimizer.beta1, "--beta1", !hasMomentum, name, "--optimizer adamw or lamb")
     try check(optimizer.beta2, "--beta2", !hasMomentum, name, "--optimizer adamw or lamb")
+    try check(
+      optimizer.momentumCorrection, "--momentum-correction", hasMomentum || optimizer.momentumCorrection == false, name,
+      "--optimizer sgd or lars")
     try check(optimizer.epsilon, "--epsilon", recipe.optimizer != .sgd, name, "--optimizer lars, adamw or lamb")
+    try check(optimizer.epsilon, "--epsilon", !recipe.isPaperLARS, "--lars-form paper", "--lars-form mlperf")
     try check(optimizer.trustCoefficient, "--trust-coefficient", recipe.optimizer == .lars, name, "--optimizer lars")
+    try check(optimizer.larsForm, "--lars-form", recipe.optimizer == .lars, name, "--optimizer lars")
+    try check(
+      optimizer.referenceBatchSize, "--reference-batch", recipe.learningRateScaling != .none, "--scale-lr none",
+      "--scale-lr linear or sqrt")
+    try check(
+      recipe.warmupStart == .reference ? optimizer.warmupStart : nil, "--warmup-start",
+      recipe.learningRateScaling != .none, "--scale-lr none", "--scale-lr linear or sqrt, or a rate")
     let schedule = "--schedule \(recipe.schedule.rawValue)"
     let isStep = recipe.schedule == .step
     let hasEnd = recipe.schedule == .cosine || recipe.schedule == .polynomial
@@ -35,6 +46,8 @@ extension RecipeOptions {
     try check(
       optimizer.polynomialPower, "--polynomial-power", recipe.schedule == .polynomial, schedule,
       "--schedule polynomial")
+    try check(
+      optimizer.decaySteps, "--decay-steps", recipe.schedule == .polynomial, schedule, "--schedule polynomial")
     try check(
       optimizer.finalLearningRate, "--final-learning-rate", hasEnd, schedule, "--schedule cosine or polynomial")
   }

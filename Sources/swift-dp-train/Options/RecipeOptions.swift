@@ -30,6 +30,10 @@ struct DataOptions: ParsableArguments {
   @Option(help: "A built-in model, as `models list` names it (default: lenet5).") var model: String?
   @Option(help: "Probability of dropping a feature in front of the last fully connected layer (default: 0).")
   var dropout: Float?
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Start the batch norms that end residual branches at zero, so that blocks start as their shortcuts.")
+  var zeroInitResidual: Bool?
   @OptionGroup var set: DatasetOptions
   @Option(help: "Training images kept for evaluation in place of the test set (default: 0).") var holdOut: Int?
   @Flag(
@@ -50,6 +54,7 @@ struct DataOptions: ParsableArguments {
         dropout >= 0 && dropout < 1, "--dropout \(dropout)", "give a probability from 0 up to, not including, 1")
       recipe.dropout = dropout
     }
+    if let zeroInitResidual { recipe.zeroesResiduals = zeroInitResidual }
     try set.apply(to: &recipe)
     if let holdOut {
       try check(holdOut >= 0, "--hold-out \(holdOut)", "give a number of training images, or 0")
@@ -107,25 +112,54 @@ struct BatchOptions: ParsableArguments {
 
 struct OptimizerOptions: ParsableArguments {
   @Option(help: "sgd, lars, adamw or lamb (default: sgd).") var optimizer: String?
-  @Option(help: "The highest learning rate, for the global batch as it is (default: 0.05).") var learningRate: Double?
+  @Option(help: "The highest learning rate, for the global batch as it is unless --scale-lr is given (default: 0.05).")
+  var learningRate: Double?
+  @Option(
+    name: .customLong("scale-lr"),
+    help: """
+      none, or linear or sqrt: --learning-rate is that of a batch of --reference-batch, and is multiplied with k or √k for \
+      a batch of k times as many (default: none).
+      """)
+  var learningRateScaling: String?
+  @Option(name: .customLong("reference-batch"), help: "Samples of the batch that the rate is for (default: 256).")
+  var referenceBatchSize: Int?
   @Option(help: "Momentum of sgd and lars (default: 0.9).") var momentum: Double?
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Nesterov's form of momentum.") var nesterov: Bool?
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Momentum holds steps, not gradients, and is corrected when the learning rate changes.")
+  var momentumCorrection: Bool?
   @Option(help: "Decay of the mean of gradients, of adamw and lamb (default: 0.9).") var beta1: Double?
   @Option(help: "Decay of the mean of their squares (default: 0.999).") var beta2: Double?
   @Option(help: "What keeps quotients finite (default: 1e-8 of adamw, 1e-6 of lamb, 0 of lars).") var epsilon: Double?
   @Option(help: "What lars multiplies trust ratios with (default: 0.001).") var trustCoefficient: Double?
+  @Option(
+    help:
+      "paper: trust ratios for all parameters; or mlperf: not for biases and batch-norm parameters (default: mlperf).")
+  var larsForm: String?
   @Option(help: "Weight decay, not on biases and batch-norm parameters (default: 5e-4).") var weightDecay: Double?
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Decay biases and batch-norm parameters too.")
   var decayAll: Bool?
   @Option(help: "Clip the gradient to this global L2 norm (default: off).") var clipNorm: Double?
   @Option(help: "Label smoothing (default: 0).") var labelSmoothing: Float?
+  @Option(
+    name: .customLong("average-parameters"),
+    help: "Evaluate and write an exponential average of the parameters, of this decay, as 0.999 (default: off).")
+  var averageDecay: Double?
   @Option(help: "constant, step, cosine or polynomial (default: cosine).") var schedule: String?
-  @Option(help: "Epochs over which the rate rises from zero (default: half an epoch, at most a tenth of the run).")
+  @Option(help: "Epochs over which the rate rises by equal steps (default: half an epoch, at most a tenth of the run).")
   var warmupEpochs: Double?
+  @Option(help: "The rate it rises from, or reference for --learning-rate as it is before --scale-lr (default: 0).")
+  var warmupStart: String?
   @Option(help: "Where the schedule step lowers the rate, as 30,60,80 (epochs) or 500st,800st (steps).")
   var milestones: String?
   @Option(help: "What the schedule step multiplies the rate with (default: 0.1).") var stepFactor: Double?
   @Option(help: "Power of the polynomial schedule (default: 2).") var polynomialPower: Double?
+  @Option(
+    help: """
+      Steps from the end of the warm-up in which polynomial falls, or mlperf: one more than are left (default: those left).
+      """)
+  var decaySteps: String?
   @Option(help: "Learning rate at the end of cosine and polynomial (default: 0).") var finalLearningRate: Double?
 
   func apply(to recipe: inout Recipe) throws {
@@ -134,9 +168,11 @@ struct OptimizerOptions: ParsableArguments {
     if let beta2 { recipe.beta2 = beta2 }
     if let epsilon { recipe.epsilon = epsilon }
     if let trustCoefficient { recipe.trustCoefficient = trustCoefficient }
-    if let learningRate { recipe.learningRate = learningRate }
+    if let larsForm { recipe.larsForm = try known(larsForm, flag: "--lars-form") }
+    try applyRates(to: &recipe)
     if let momentum { recipe.momentum = momentum }
     if let nesterov { recipe.nesterov = nesterov }
+    if let momentumCorrection { recipe.correctsMomentum = momentumCorrection }
     if let weightDecay { recipe.weightDecay = weightDecay }
     if let decayAll { recipe.decaysAll = decayAll }
     if let clipNorm { recipe.clipNorm = clipNorm }
@@ -145,10 +181,31 @@ struct OptimizerOptions: ParsableArguments {
         (0..<1).contains(labelSmoothing), "--label-smoothing \(labelSmoothing)", "give 0 up to, not including, 1")
       recipe.labelSmoothing = labelSmoothing
     }
+    if let averageDecay { recipe.averageDecay = averageDecay }
+    // The chain knows the rest of what cannot be meant; the schedule does once the data are there.
+    do {
+      _ = try recipe.transformations()
+      _ = try recipe.average()
+    } catch { throw TrainingError(error) }
+  }
+
+  private func applyRates(to recipe: inout Recipe) throws {
+    if let learningRate { recipe.learningRate = learningRate }
+    if let learningRateScaling { recipe.learningRateScaling = try known(learningRateScaling, flag: "--scale-lr") }
+    if let referenceBatchSize {
+      try check(referenceBatchSize > 0, "--reference-batch \(referenceBatchSize)", "give at least 1")
+      recipe.referenceBatchSize = referenceBatchSize
+    }
     if let schedule { recipe.schedule = try known(schedule, flag: "--schedule") }
     if let warmupEpochs {
       try check(warmupEpochs >= 0 && warmupEpochs.isFinite, "--warmup-epochs \(warmupEpochs)", "give 0 or more")
       recipe.warmupEpochs = warmupEpochs
+    }
+    if let warmupStart {
+      guard let start = Recipe.WarmupStart(warmupStart) else {
+        throw invalid("--warmup-start \(warmupStart)", "give a learning rate, or reference")
+      }
+      recipe.warmupStart = start
     }
     if let milestones {
       recipe.milestones = try milestones.split(separator: ",").map { text in
@@ -160,9 +217,13 @@ struct OptimizerOptions: ParsableArguments {
     }
     if let stepFactor { recipe.stepFactor = stepFactor }
     if let polynomialPower { recipe.polynomialPower = polynomialPower }
+    if let decaySteps {
+      guard let steps = Recipe.DecaySteps(decaySteps) else {
+        throw invalid("--decay-steps \(decaySteps)", "give a number of steps, or mlperf")
+      }
+      recipe.decaySteps = steps
+    }
     if let finalLearningRate { recipe.finalLearningRate = finalLearningRate }
-    // The chain knows the rest of what cannot be meant; the schedule does once the data are there.
-    do { _ = try recipe.transformations() } catch { throw TrainingError(error) }
   }
 }
 
