@@ -47,6 +47,8 @@ public final class Executor {
     public var globalBatch: Int
     public var epoch: Int
     public var step: Int
+    /// A flat vector of the shard's own; nil for that of all.
+    public var parameters: UnsafePointer<Float>?
 
     public init(
       images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, sampleIDs: UnsafePointer<UInt32>, batches: [Int],
@@ -150,7 +152,7 @@ public final class Executor {
       jobs: shards.count,
       { [workers] worker, shard in
         let sums = try workers[worker].computeGradients(
-          parameters.pointer, shards[shard], count: count, isFree: isFree)
+          shards[shard].parameters ?? parameters.pointer, shards[shard], count: count, isFree: isFree)
         (results.pointer + shard).initialize(to: sums)
       }, attending: attend)
     if let companion {

@@ -1,12 +1,11 @@
 import Dispatch
-import Engine
 import Foundation
 import TensorFiles
 
 /// Writes states in a thread of its own while training goes on.
 ///
-/// `begin` copies the state between two steps, which is all that training waits for; digests, files and flushing to the disk
-/// follow beside it. One state is written at a time.
+/// Between two steps the state is copied into `room`, which is all that training waits for; digests, files and flushing to the
+/// disk follow beside it, from `begin` on. One state is written at a time.
 final class CheckpointWriter {
   /// How a write ended.
   struct Outcome: Sendable {
@@ -42,26 +41,32 @@ final class CheckpointWriter {
     underWay.map { ($0.request.manifest.step, Self.now - $0.begin) }
   }
 
-  /// Makes room for copies of such a state, beside what the caller does next: fresh memory costs the first save several times
-  /// what the copy does.
-  func reserve(for state: TrainingState) { snapshot = Snapshot(layout: state.layout, slotNames: state.slotNames) }
+  /// Makes room for copies of such a state with the vectors of so many shards, beside what the caller does next: fresh memory
+  /// costs the first save several times what the copy does.
+  func reserve(for state: TrainingState, shards: Int) { snapshot = Snapshot(of: state, shards: shards) }
 
-  /// Copies the state and starts to write it. Nothing may be under way.
-  /// - Throws: 74 where there is no memory for the copy.
-  func begin(_ state: TrainingState, _ request: Request) throws {
+  /// Where the state to write goes. Nothing may be under way.
+  /// - Throws: 74 where there is no memory for it.
+  func room(for state: TrainingState, shards: Int) throws -> TrainingState {
     precondition(underWay == nil, "a state is being written")
-    let begin = Self.now
-    if snapshot == nil { reserve(for: state) }
+    if snapshot == nil { reserve(for: state, shards: shards) }
     let reserved = snapshot
     // Where there was no memory, the next save asks again.
     snapshot = nil
     guard let copy = try reserved?.state() else { preconditionFailure("a snapshot that was not made") }
     snapshot = reserved
-    copy.assign(from: state)
+    return copy
+  }
+
+  /// Starts to write what is in `room`.
+  ///
+  /// - Parameter waited: seconds in which the caller copied it there.
+  func begin(_ state: TrainingState, _ request: Request, waited: Double = 0) {
+    precondition(underWay == nil, "a state is being written")
     let end = DispatchGroup()
     end.enter()
-    underWay = (request, begin, Self.now - begin, end)
-    let work = Work(state: copy, store: store, result: result)
+    underWay = (request, Self.now - waited, waited, end)
+    let work = Work(state: state, store: store, result: result)
     Thread.detachNewThread {
       // Training has the cores first. Linux takes 0 for the calling thread.
       _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
@@ -114,10 +119,13 @@ private final class Snapshot: @unchecked Sendable {  // `made` is written before
   private let end = DispatchGroup()
   private var made: Result<TrainingState, any Error>?
 
-  init(layout: ParameterLayout, slotNames: [String]) {
+  init(of state: TrainingState, shards: Int) {
+    /// Only what never changes is read.
+    struct Form: @unchecked Sendable { let state: TrainingState }
+    let form = Form(state: state)
     end.enter()
     Thread.detachNewThread { [self] in
-      made = Result { try classifying { try TrainingState(layout: layout, slotNames: slotNames) } }
+      made = Result { try classifying { try form.state.blank(shards: shards) } }
       end.leave()
     }
   }

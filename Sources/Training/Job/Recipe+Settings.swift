@@ -33,7 +33,10 @@ extension Recipe {
       ("warmup-start", "\(warmupStart)"),
       ("milestones", milestones.isEmpty ? nil : milestones.map(\.description).joined(separator: ",")),
       ("step-factor", "\(stepFactor)"), ("polynomial-power", "\(polynomialPower)"),
-      ("decay-steps", decaySteps.text), ("final-learning-rate", "\(finalLearningRate)"), ("plan", "\(planSource)"),
+      ("decay-steps", decaySteps.text), ("final-learning-rate", "\(finalLearningRate)"), ("method", method.rawValue),
+      ("local-steps", "\(localSteps)"), ("local-after", "\(localAfterEpochs)"),
+      ("local-momentum", localMomentum.rawValue), ("elastic-rate", elasticRate.map { "\($0)" }),
+      ("plan", "\(planSource)"),
       ("recompute", recomputation.rawValue), ("precision", precision.rawValue), ("all-reduce", allReduce.rawValue),
       ("shards-per-group", shardsPerGroup.map(String.init)), ("bucket-size", ByteCount(bucketBytes).text),
     ]

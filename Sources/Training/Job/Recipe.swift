@@ -69,6 +69,16 @@ public struct Recipe: Sendable, Equatable {
   public var decaySteps = DecaySteps.remaining
   public var finalLearningRate = 0.0
 
+  // The method.
+  public var method = Method.synchronous
+  /// H of `local` and `easgd`: steps between meetings of the shards.
+  public var localSteps = 16
+  /// Epochs at the beginning that are synchronous.
+  public var localAfterEpochs = 0.0
+  public var localMomentum = LocalMomentum.keep
+  /// α of `easgd`; nil for 0.9 ÷ shards.
+  public var elasticRate: Double?
+
   // The kernels.
   public var planSource = PlanSource.rules
   /// Changes memory and time, and no bit: the one setting that may be another when a run goes on.

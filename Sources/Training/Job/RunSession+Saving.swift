@@ -1,4 +1,5 @@
 import Foundation
+import MPI
 import TensorFiles
 
 /// Saving: beside training while it goes on, waited for where the job ends.
@@ -8,35 +9,58 @@ extension RunSession {
   /// Seconds that training waits for a save before it, rather than leave one out.
   private static let patience = 10.0
 
-  /// Says how the save before has ended, if it has, and begins one where it is due. Not collective.
-  func afterStep(_ trainer: Trainer, _ end: Trainer.StepEnd) throws {
+  /// Says how the save before has ended, if it has, and whether one is due after a step that is about to be taken. Not
+  /// collective.
+  ///
+  /// - Parameter epoch: epochs that are finished, if the step is the last of one and the state is evaluated then.
+  func isSaveDue(afterStep step: Int, epoch: Int?) throws -> Bool {
     if let outcome = writer.outcome() { try report(outcome) }
     let seconds = Date().timeIntervalSince(lastSave)
     let isDue =
-      end.epoch != nil
-      || saving.intervals.contains { $0.isDue(afterStep: end.step, epoch: end.epoch, seconds: seconds) }
-    guard isDue else { return }
+      epoch != nil || saving.intervals.contains { $0.isDue(afterStep: step, epoch: epoch, seconds: seconds) }
+    guard isDue else { return false }
     if let outcome = writer.wait(seconds: Self.patience) { try report(outcome) }
     if let current = writer.current {
-      return warn(
+      warn(
         "the checkpoint of step \(grouped(current.step)) has been under way for \(duration(current.seconds)), so that of step "
-          + "\(grouped(end.step)) is left out; \(lastGoodText).")
+          + "\(grouped(step)) is left out; \(lastGoodText).")
+      return false
     }
-    do { try begin(trainer, end) } catch {
-      warn("\(sentence(step: end.step, error)) Training goes on; \(lastGoodText).")
+    return true
+  }
+
+  /// Begins to save the state that the trainer has. Collective.
+  ///
+  /// - Parameter session: nil on ranks that do not hold the run directory.
+  static func beginToSave(_ session: RunSession?, _ trainer: Trainer, _ end: Trainer.StepEnd) throws {
+    let begin = Date()
+    let room = session?.room(trainer, step: end.step)
+    try trainer.copyState(to: room)
+    if let session, let room { session.begin(trainer, room, end, waited: Date().timeIntervalSince(begin)) }
+  }
+
+  /// Saves the state that the trainer has and waits until it is on the disk. Collective.
+  /// - Throws: 74 where that fails twice.
+  static func save(_ session: RunSession?, _ trainer: Trainer, _ progress: RunProgress, _ world: Communicator) throws {
+    let step = trainer.state.position.step
+    let room = try world.agree {
+      try session?.drain()
+      return try session?.writer.room(for: trainer.state, shards: trainer.resources.shards)
+    }
+    try trainer.copyState(to: room)
+    try world.agree {
+      guard let session, let room else { return }
+      try session.write(room, trainer, Trainer.StepEnd(step: step, progress: progress))
     }
   }
 
-  /// Saves the state that the trainer has and waits until it is on the disk.
-  /// - Throws: 74 where that fails twice.
-  func save(_ trainer: Trainer, _ progress: RunProgress) throws {
-    try drain()
-    let step = trainer.state.position.step
+  private func write(_ copy: TrainingState, _ trainer: Trainer, _ end: Trainer.StepEnd) throws {
+    let step = end.step
     var attempts = 0
     while lastGood?.step != step {
       attempts += 1
       do {
-        try begin(trainer, Trainer.StepEnd(step: step, progress: progress))
+        begin(trainer, copy, end, waited: 0)
         if let outcome = writer.wait() {
           if let failure = outcome.failure { throw failure }
           try report(outcome)
@@ -53,7 +77,15 @@ extension RunSession {
   /// Waits for what is being written.
   func drain() throws { if let outcome = writer.wait() { try report(outcome) } }
 
-  private func begin(_ trainer: Trainer, _ end: Trainer.StepEnd) throws {
+  /// Where a copy of the state goes; nil, with a warning, where there is no memory for it.
+  private func room(_ trainer: Trainer, step: Int) -> TrainingState? {
+    do { return try writer.room(for: trainer.state, shards: trainer.resources.shards) } catch {
+      warn("\(sentence(step: step, error)) Training goes on; \(lastGoodText).")
+      return nil
+    }
+  }
+
+  private func begin(_ trainer: Trainer, _ copy: TrainingState, _ end: Trainer.StepEnd, waited: Double) {
     lastSave = Date()
     let best = end.progress.best
     let manifest = Checkpoint.Manifest(
@@ -61,11 +93,11 @@ extension RunSession {
       data: Self.digest(of: trainer.data), plan: trainer.planDigest,
       fingerprint: Fingerprint.ofThisMachine().description, stateSHA256: "", loss: end.progress.loss,
       best: best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) }, kernels: plan)
-    try writer.begin(
-      trainer.state,
+    writer.begin(
+      copy,
       CheckpointWriter.Request(
         manifest: manifest, bestParameters: end.isBest ? directory.file("model-best.safetensors") : nil,
-        keep: saving.keep, bestStep: best?.step))
+        keep: saving.keep, bestStep: best?.step), waited: waited)
   }
 
   private func report(_ outcome: CheckpointWriter.Outcome) throws {

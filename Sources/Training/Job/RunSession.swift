@@ -100,17 +100,18 @@ final class RunSession {
   /// Loads the checkpoint to go on from, if there is one, and writes the resolved settings.
   ///
   /// - Parameters:
+  ///   - state: what is loaded into, with the vectors of all shards.
   ///   - plan: the text of the file that keeps the choice of kernels, if there is one.
   ///   - goesOn: called again and again while a state is read.
   func prepare(
-    _ trainer: Trainer, configuration settings: [(key: String, value: String?)], plan: String?,
+    _ state: TrainingState, _ trainer: Trainer, configuration settings: [(key: String, value: String?)], plan: String?,
     goesOn: () -> Void = {}
   ) throws {
-    writer.reserve(for: trainer.state)
+    writer.reserve(for: trainer.state, shards: trainer.resources.shards)
     configuration = settings.map { "\($0.key): \($0.value ?? "null")\n" }.joined()
     if let checkpoint {
       try checkSame(checkpoint, trainer)
-      try checkpoint.load(into: trainer.state, goesOn: goesOn)
+      try checkpoint.load(into: state, goesOn: goesOn)
       resumedFrom = checkpoint.path
       lastGood = (checkpoint.manifest.step, Date())
     }

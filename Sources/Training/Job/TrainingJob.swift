@@ -136,9 +136,9 @@ public struct TrainingJob: Sendable {
     trainer.activity = activity
     try trainer.start { state in
       if let initialParameters { try state.readParameters(from: initialParameters, skipping: skippedLayers) }
-      try session?.prepare(trainer, configuration: recipe.settings(dataDirectory: dataDirectory), plan: kernels.file) {
-        activity.tick()
-      }
+      try session?.prepare(
+        state, trainer, configuration: recipe.settings(dataDirectory: dataDirectory), plan: kernels.file
+      ) { activity.tick() }
     }
     for warning in session?.warnings.dropFirst(warned) ?? [] { observer?.warning(warning) }
     observer?.banner(Banner(trainer, world, self, session, readSeconds: seconds))
@@ -158,8 +158,9 @@ public struct TrainingJob: Sendable {
     actions.progress = try RunSession.progress(session, trainer, world)
     actions.checkEvery = checkEvery
     actions.recordGradientsEvery = recordGradientsEvery
-    actions.afterStep = { end in try session?.afterStep(trainer, end) }
-    actions.stop = { progress in try world.agree { try session?.save(trainer, progress) } }
+    actions.wantsToSave = { step, epoch in try session?.isSaveDue(afterStep: step, epoch: epoch) ?? false }
+    actions.save = { end in try RunSession.beginToSave(session, trainer, end) }
+    actions.stop = { progress in try RunSession.save(session, trainer, progress, world) }
     if dryRun == nil {
       StopRequest.listen()
       let deadline = stopAfterSeconds.map { start.addingTimeInterval($0) } ?? .distantFuture

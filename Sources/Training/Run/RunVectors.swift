@@ -55,12 +55,14 @@ struct RunVectors {
 
   /// Collective.
   ///
+  /// - Parameters:
+  ///   - shardSlots: what shards keep; each rank then has a sum and a state of its own.
   /// - Throws: 64 where `--transport shared-memory` cannot be.
   init(
     _ world: Communicator, _ placement: Placement, _ layout: ParameterLayout, _ optimizer: Optimizer,
-    _ algorithm: AllReduceAlgorithm, buckets: Int, _ sharing: Sharing
+    _ algorithm: AllReduceAlgorithm, buckets: Int, _ sharing: Sharing, shardSlots: [ShardSlot] = []
   ) throws {
-    let isSliced = sharing.update == .sliced
+    let isSliced = sharing.update == .sliced && shardSlots.isEmpty
     let common = SharedVectors.Common(
       vectors: isSliced ? 1 + optimizer.slots.count : 0, doubles: isSliced ? optimizer.sumCount : 0,
       flags: GradientReducer.flags(buckets: buckets))
@@ -79,6 +81,7 @@ struct RunVectors {
     self.memory = memory
 
     let hosted = placement.shards(of: world.rank)
+    let shards = try ShardVectors(layout, slots: shardSlots, shards: hosted)
     // Vectors that one loop reads side by side start at different places within a page (docs/engine.md). The sum over
     // one shard is its gradient.
     guard let memory else {
@@ -87,7 +90,7 @@ struct RunVectors {
         try FloatBuffer(count: layout.count, skew: isSingle ? 1088 : 3264 + 1088 * ($0 % 2))
       }
       gradient = isSingle ? shardGradients[0] : try FloatBuffer(count: layout.count, skew: 1088)
-      state = try TrainingState(layout: layout, slotNames: optimizer.slots)
+      state = try TrainingState(layout: layout, slotNames: optimizer.slots, shards: shards)
       self.sharing = nil
       return
     }
@@ -97,7 +100,7 @@ struct RunVectors {
     shardGradients = hosted.map { vector(memory.vector(ofShard: $0)) }
     guard isSliced else {
       gradient = try FloatBuffer(count: layout.count, skew: 1088)
-      state = try TrainingState(layout: layout, slotNames: optimizer.slots)
+      state = try TrainingState(layout: layout, slotNames: optimizer.slots, shards: shards)
       self.sharing = nil
       return
     }

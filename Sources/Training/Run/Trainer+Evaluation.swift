@@ -6,6 +6,7 @@ extension Trainer {
   /// The evaluation set once through the network. Collective.
   func evaluate() throws -> EvaluationReport {
     let begin = DispatchTime.now().uptimeNanoseconds
+    try method.settle(after: state.position.step)
     activity.enter(.evaluating)
     let sums = try Evaluator(world: world, recipe: recipe, data: data, executor: executor).run(state.evaluated.pointer)
     let total = data.evaluation.count

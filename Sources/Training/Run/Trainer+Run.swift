@@ -17,8 +17,11 @@ extension Trainer {
     public var checkEvery: Int?
     /// Steps between records of the shards' gradients.
     public var recordGradientsEvery: Int?
-    /// Called after each step. Not collective: a rank may do what it likes with its state, as long as it leaves it as it is.
-    public var afterStep: (StepEnd) throws -> Void = { _ in }
+    /// Asked before each step, on every rank, with its number and, where it is the last of an epoch and evaluated, the epochs that
+    /// are finished then. If any says yes, all save after it.
+    public var wantsToSave: (_ step: Int, _ epoch: Int?) throws -> Bool = { _, _ in false }
+    /// Called after such a step. Collective: the state is left as it is.
+    public var save: (StepEnd) throws -> Void = { _ in }
     /// Called after the last step where a rank was asked to stop. Collective.
     public var stop: (RunProgress) throws -> Void = { _ in }
 
@@ -54,7 +57,11 @@ extension Trainer {
       let endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
       let isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
       let isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
-      let result = try step(reader, measuringNorm: isReported, recordsGradients: isRecorded)
+      let isEvaluated = actions.evaluates && endsEpoch
+      enter(.saving)
+      let wantsToSave = try actions.wantsToSave(number, isEvaluated ? (number - 1) / plan.stepsPerEpoch + 1 : nil)
+      let result = try step(
+        reader, measuringNorm: isReported, recordsGradients: isRecorded, wantsToSave: wantsToSave)
       // Every rank has the same loss, and so the same error: it is said once.
       guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
       progress.loss = result.loss
@@ -70,7 +77,7 @@ extension Trainer {
       }
       if let every = actions.checkEvery, number % every == 0 { try checkParametersAreEqual("after step \(number)") }
       var stepEnd = StepEnd(step: number)
-      if actions.evaluates && endsEpoch {
+      if isEvaluated {
         let report = try evaluate(best: &progress.best)
         latest = report
         try observe(.evaluated(report))
@@ -80,9 +87,10 @@ extension Trainer {
       }
       stepEnd.progress = progress
       enter(.saving)
-      try actions.afterStep(stepEnd)
+      if result.wishes.save || result.wishes.stop { try method.settle(after: number) }
+      if result.wishes.save { try actions.save(stepEnd) }
       enter(nil)
-      if result.isStopRequested && number < end {
+      if result.wishes.stop && number < end {
         try actions.stop(progress)
         return nil
       }
@@ -95,7 +103,7 @@ extension Trainer {
       finalTrainLoss: progress.loss, test: final, best: progress.best ?? final,
       samplesPerSecond: window.samplesPerSecond,
       seconds: Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9,
-      parametersDigest: try state.parametersDigest().description, stateDigest: try state.stateDigest().description)
+      parametersDigest: try state.parametersDigest().description, stateDigest: try stateDigest().description)
     try observe(.finished(summary))
     return summary
   }

@@ -33,13 +33,10 @@ public final class Trainer {
   public let planDigest: String
 
   let world: Communicator
-  private var update: LocalUpdate
   let vectors: RunVectors
-  /// Nil where sums wait for the whole backward pass.
-  private let overlap: OverlappedSum?
-  private let updated: UpdateVectors
-  /// Those that this rank updates.
-  private let runningStatistics: [ParameterLayout.Entry]
+  let method: any TrainingMethod
+  /// Whether sums go on beside the backward pass.
+  private let overlaps: Bool
   private var metrics: [Double]
   var times = StepTimes()
   /// What a watchdog sees of this rank.
@@ -106,33 +103,31 @@ public final class Trainer {
     }
     optimizer = try recipe.makeOptimizer(UpdateLayout(regions))
     let buckets = packBuckets(parameterSizes: layout.extents, capacity: recipe.bucketBytes).map(\.elements)
+    let placement = resources.placement
     vectors = try RunVectors(
-      world, resources.placement, layout, optimizer, recipe.allReduce, buckets: buckets.count, sharing)
+      world, placement, layout, optimizer, recipe.allReduce, buckets: buckets.count, sharing,
+      shardSlots: recipe.shardSlots(optimizer))
     state = vectors.state
-    updated = UpdateVectors(
-      parameters: state.parameters.pointer, gradient: vectors.gradient.pointer, slots: state.slots.map(\.pointer))
     let parts = buckets.map { [vectors, optimizer] in vectors.part(of: $0, optimizer.layout) }
-    update = LocalUpdate(optimizer, stages: parts.map(\.blocks), sharing: vectors.sharing)
     reducer = try GradientReducer(
-      communicator: world, placement: resources.placement, buckets: buckets, algorithm: recipe.allReduce,
+      communicator: world, placement: placement, buckets: buckets, algorithm: recipe.allReduce,
       shardsPerGroup: recipe.shardsPerGroup,
       contributions: vectors.shardGradients.map { UnsafePointer($0.pointer) },
       result: vectors.sharing == nil ? vectors.gradient.pointer : nil, memory: vectors.memory,
       slices: parts.map(\.elements))
-    let own = parts.map(\.elements)
-    runningStatistics = layout.entries.filter { entry in
-      !entry.parameter.isTrainable && own.contains { $0.contains(entry.range.lowerBound) }
-    }
-    let overlaps = try sharing.overlap == .on || (sharing.overlap == .auto && world.nodeCount() > 1)
-    let isPossible = world.size > 1 && recipe.allReduce.isReproducible
-    overlap = overlaps && isPossible ? OverlappedSum(reducer, executor) : nil
-    metrics = [Double](repeating: 0, count: 3 * resources.shards)
+    let mayOverlap = world.size > 1 && recipe.allReduce.isReproducible && recipe.method == .synchronous
+    let wantsOverlap = try sharing.overlap == .on || (sharing.overlap == .auto && world.nodeCount() > 1)
+    overlaps = mayOverlap && wantsOverlap
+    method = try recipe.makeMethod(
+      world, placement, reducer, vectors, optimizer,
+      overlap: overlaps ? OverlappedSum(reducer, executor) : nil, stepsPerEpoch: plan.stepsPerEpoch)
+    metrics = [Double](repeating: 0, count: 5 * resources.shards)
   }
 
   /// What the sum goes over, as " over shared memory"; empty where nobody but this rank takes part, or the library decides.
   var transport: String {
     if resources.placement.ranks == 1 || !recipe.allReduce.isReproducible { return "" }
-    let beside = overlap == nil ? "" : ", beside the backward pass"
+    let beside = overlaps ? ", beside the backward pass" : ""
     guard let memory = vectors.memory else {
       return " over messages" + (vectors.obstacle.map { " (\($0))" } ?? "") + beside
     }
@@ -141,15 +136,17 @@ public final class Trainer {
   }
 
   /// Gives every rank the start of rank 0: parameters from the seed, or whatever state `load` puts in their place.
-  /// Collective; `load` is called on rank 0.
+  /// Collective; `load` is called on rank 0, with the vectors of all shards.
   public func start(load: (TrainingState) throws -> Void = { _ in }) throws {
     try checkSchedulesAreEqual()
-    try world.agree {
-      if world.rank == 0 {
-        try executor.parameterLayout.initialize(
-          state.parameters.pointer, seed: recipe.seed, zeroingResiduals: recipe.zeroesResiduals)
-        try load(state)
-      }
+    let whole = try world.agree { () -> TrainingState? in
+      guard world.rank == 0 else { return nil }
+      try executor.parameterLayout.initialize(
+        state.parameters.pointer, seed: recipe.seed, zeroingResiduals: recipe.zeroesResiduals)
+      let whole = try state.whole(shards: resources.shards)
+      try load(whole)
+      state.position = whole.position
+      return whole
     }
     if let ranks = vectors.replicas(world) {
       try ranks.broadcast(state.parameters.values)
@@ -159,6 +156,7 @@ public final class Trainer {
     var position = [state.position.step]
     try world.broadcast(&position)
     state.position = Position(step: position[0])
+    if position[0] > 0 { try distributeShardVectors(of: whole) } else { method.startShards() }
     try checkParametersAreEqual("at the start")
   }
 
@@ -173,45 +171,37 @@ public final class Trainer {
     }
   }
 
-  /// One synchronous step: batch, gradients of the hosted shards, sum over all shards, update: of each bucket as soon as its
-  /// sum is there, where the optimizer allows it.
+  /// One step: batch, gradients of the hosted shards, what the method makes of them.
   ///
   /// - Parameter recordsGradients: whether the result has the digests of the shards' gradients; sums then begin after them.
   func step(
-    _ batches: some BatchSource, measuringNorm: Bool, recordsGradients: Bool = false
+    _ batches: some BatchSource, measuringNorm: Bool, recordsGradients: Bool = false, wantsToSave: Bool = false
   ) throws -> StepResult {
     activity[.step] = UInt64(state.position.step)
     enter(.data)
     let batch = try classifying { try batches.next() }
 
     enter(.compute)
-    let rate = UpdateStep(state.position.step, of: learningRates)
+    let step = UpdateStep(state.position.step, of: learningRates)
+    let work = work(batch)
     let sums = try executor.computeGradients(
-      parameters: state.parameters.pointer, work(batch),
-      beside: recordsGradients
-        ? nil : overlap?.companion { [unowned self] in update.begin(stages: $0, updated, at: rate) })
-    times.hide(overlap?.takeHidden() ?? 0)
+      parameters: state.parameters.pointer, work, beside: recordsGradients ? nil : method.companion(at: step))
+    times.hide(method.takeHidden())
     let digests = recordsGradients ? try gradientDigests() : nil
 
+    try method.exchange(at: step, samples: batch.shards.map(\.count), measuringNorm: measuringNorm) { enter($0) }
     enter(.communication)
-    try reducer.finish { finished in
-      enter(.update)
-      update.begin(stages: finished, updated, at: rate)
-      enter(.communication)
-    }
     activity.enter(.exchanging)
-    let total = try total(sums)
+    let total = try total(sums, Wishes(stop: wantsToStop(), save: wantsToSave))
 
     enter(.update)
-    updateRunningStatistics(at: rate)
-    // Ends when all ranks that share the vectors are done.
-    let norm = update.step(updated, at: rate, measuringNorm: measuringNorm)
+    let norm = method.update(at: step, measuringNorm: measuringNorm) ?? total.norm
     enter(nil)
 
     state.position.step += 1
     return StepResult(
-      batch: batch, loss: total.loss / Double(batch.sampleCount), correct: total.correct, gradientNorm: norm ?? .nan,
-      learningRate: rate.learningRate, isStopRequested: total.isStopRequested, gradientDigests: digests)
+      batch: batch, loss: total.loss / Double(batch.sampleCount), correct: total.correct, gradientNorm: measuringNorm ? norm : .nan,
+      learningRate: step.learningRate, wishes: total.wishes, gradientDigests: digests)
   }
 
   /// The phase of a step in the times and for the watchdog.
@@ -227,6 +217,12 @@ public final class Trainer {
     }
   }
 
+  /// What a rank wants to be done after a step, where all do it.
+  struct Wishes: Hashable {
+    var stop = false
+    var save = false
+  }
+
   struct StepResult {
     let batch: GlobalBatch
     let loss: Double
@@ -234,50 +230,44 @@ public final class Trainer {
     /// Not a number where it was not asked for.
     let gradientNorm: Double
     let learningRate: Double
-    /// Whether any rank was asked to stop before this step's sums were exchanged.
-    let isStopRequested: Bool
+    /// Of all ranks.
+    let wishes: Wishes
     /// Of each shard's gradient before the sum, where it was asked for.
     let gradientDigests: [String]?
   }
 
   private func work(_ batch: GlobalBatch) -> [Executor.ShardWork] {
-    zip(batch.shards, vectors.shardGradients).map { shard, gradients in
-      Executor.ShardWork(
+    let takesOwnMean = method.takesOwnMean(at: state.position.step)
+    return batch.shards.enumerated().map { index, shard in
+      var work = Executor.ShardWork(
         images: shard.images, labels: shard.labels, sampleIDs: shard.ids, batches: recipe.microBatches(shard.count),
-        gradients: gradients.pointer, globalBatch: batch.sampleCount, epoch: batch.epoch, step: batch.step)
+        gradients: vectors.shardGradients[index].pointer, globalBatch: takesOwnMean ? shard.count : batch.sampleCount,
+        epoch: batch.epoch, step: batch.step)
+      work.parameters = method.parameters(ofHosted: index)
+      return work
     }
   }
 
   /// Losses added in shard order, so that the sum has the same bits everywhere (numerics contract, rule 6); with them
-  /// goes each rank's wish to stop, so that all ranks stop after the same step.
-  private func total(_ sums: [LossSums]) throws -> (loss: Double, correct: Int, isStopRequested: Bool) {
-    for (shard, sum) in zip(resources.placement.shards(of: world.rank), sums) {
-      metrics[3 * shard] = sum.loss
-      metrics[3 * shard + 1] = Double(sum.correct)
-      metrics[3 * shard + 2] = wantsToStop() ? 1 : 0
+  /// go each rank's wishes, so that all ranks stop and save after the same step.
+  private func total(
+    _ sums: [LossSums], _ wishes: Wishes
+  ) throws -> (loss: Double, correct: Int, wishes: Wishes, norm: Double) {
+    let width = 5
+    for (index, shard) in resources.placement.shards(of: world.rank).enumerated() {
+      let norm = method.squaredNorms.isEmpty ? 0 : method.squaredNorms[index]
+      metrics.replaceSubrange(
+        width * shard..<width * (shard + 1),
+        with: [sums[index].loss, Double(sums[index].correct), wishes.stop ? 1 : 0, wishes.save ? 1 : 0, norm])
     }
     try world.allGatherShardValues(&metrics, placement: resources.placement)
-    var total = (loss: 0.0, correct: 0.0, stops: 0.0)
+    var total = [Double](repeating: 0, count: width)
     for shard in 0..<resources.shards {
-      total.loss += metrics[3 * shard]
-      total.correct += metrics[3 * shard + 1]
-      total.stops += metrics[3 * shard + 2]
+      for value in 0..<width { total[value] += metrics[width * shard + value] }
     }
-    return (total.loss, Int(total.correct), total.stops > 0)
-  }
-
-  /// Running statistics are averaged with the parameters that they were measured under.
-  private func updateRunningStatistics(at step: UpdateStep) {
-    for entry in runningStatistics {
-      let running = UnsafeMutableBufferPointer(rebasing: state.parameters.values[entry.range])
-      updateRunningStatistic(
-        running, towards: UnsafeBufferPointer(rebasing: vectors.gradient.values[entry.range]),
-        momentum: entry.parameter.momentum)
-      if let average = optimizer.average, let averages = state.average {
-        updateRunningStatistic(
-          UnsafeMutableBufferPointer(rebasing: averages.values[entry.range]), towards: UnsafeBufferPointer(running),
-          momentum: average.weight(at: step))
-      }
-    }
+    return (
+      total[0], Int(total[1]), Wishes(stop: total[2] > 0, save: total[3] > 0),
+      (total[4] / Double(resources.shards)).squareRoot()
+    )
   }
 }

@@ -10,8 +10,8 @@ public struct Position: Sendable, Hashable {
   public init(step: Int) { self.step = step }
 }
 
-/// Everything a run needs to continue: parameters, running statistics, optimizer slots, the average of parameters if
-/// there is one, and the position.
+/// Everything a run needs to continue, in two parts: the run's own (parameters, running statistics, optimizer slots, the
+/// average of parameters if there is one, the position), and what each shard keeps for itself.
 ///
 /// Vectors are flat and in the kernels' layouts; files and digests use the standard layout, names sorted.
 public final class TrainingState {
@@ -19,27 +19,51 @@ public final class TrainingState {
   public let parameters: FloatBuffer
   public let slotNames: [String]
   public let slots: [FloatBuffer]
+  let shards: ShardVectors
   public var position = Position(step: 0)
 
   /// A state over vectors that are there: parameters, then slots.
-  init(layout: ParameterLayout, slotNames: [String], vectors: [FloatBuffer]) {
+  init(layout: ParameterLayout, slotNames: [String], vectors: [FloatBuffer], shards: ShardVectors = ShardVectors()) {
     precondition(vectors.count == 1 + slotNames.count)
-    (self.layout, self.slotNames) = (layout, slotNames)
+    (self.layout, self.slotNames, self.shards) = (layout, slotNames, shards)
     parameters = vectors[0]
     slots = Array(vectors.dropFirst())
   }
 
   /// A state of zeros.
-  public init(layout: ParameterLayout, slotNames: [String]) throws {
+  public convenience init(layout: ParameterLayout, slotNames: [String]) throws {
+    try self.init(layout: layout, slotNames: slotNames, shards: ShardVectors())
+  }
+
+  /// A state of zeros beside what shards keep.
+  init(layout: ParameterLayout, slotNames: [String], shards: ShardVectors) throws {
     self.layout = layout
     self.slotNames = slotNames
+    self.shards = shards
     parameters = try FloatBuffer(count: layout.count)
     // Different starts within a page, so that an update's vectors do not compete for the same cache sets. The gradient
     // takes the next multiple.
     slots = try slotNames.indices.map { try FloatBuffer(count: layout.count, skew: 1088 * ($0 + 2)) }
   }
 
-  /// Takes the values and the position of another state of the same layout.
+  /// The run's part of this state, and the vectors of `count` shards: this state's own, and room for the others'.
+  func whole(shards count: Int) throws -> TrainingState {
+    if shards.isEmpty { return self }
+    let whole = TrainingState(
+      layout: layout, slotNames: slotNames, vectors: [parameters] + slots,
+      shards: try ShardVectors(allOf: count, layout, own: shards))
+    whole.position = position
+    return whole
+  }
+
+  /// A state of zeros of the same form, with the vectors of so many shards.
+  func blank(shards count: Int) throws -> TrainingState {
+    try TrainingState(
+      layout: layout, slotNames: slotNames,
+      shards: ShardVectors(layout, slots: shards.slots, shards: 0..<count))
+  }
+
+  /// Takes the run's part, the position included, of another state of the same layout.
   func assign(from other: TrainingState) {
     precondition(other.layout.count == layout.count && other.slotNames == slotNames)
     for (own, values) in zip([parameters] + slots, [other.parameters] + other.slots) {
@@ -72,7 +96,15 @@ public final class TrainingState {
         ? Stored(prefix: Checkpoint.Parameters.average.prefix, vector: slot, trainableOnly: false)
         : Stored(prefix: "optimizer/\(name)/", vector: slot, trainableOnly: true)
     }
+    let ofShards = shards.shards.flatMap { shard in
+      shards.slots.indices.map { slot in
+        Stored(
+          prefix: "shards/\(zeroPadded(shard, 5))/\(shards.slots[slot].name)/", vector: shards[shard, slot],
+          trainableOnly: !shards.slots[slot].holdsStatistics)
+      }
+    }
     return [Stored(prefix: Checkpoint.Parameters.trained.prefix, vector: parameters, trainableOnly: false)] + slots
+      + ofShards
   }
 
   /// All tensors of the state, the position included.
@@ -95,10 +127,10 @@ public final class TrainingState {
 
   /// SHA-256 of the parameters and running statistics that training goes on with, and of their average.
   func trainedDigest() throws -> SHA256.Digest {
-    let vectors = stored.filter { !$0.trainableOnly }
-    return try tensorsDigest(vectors.flatMap { tensors(of: $0.vector, prefix: $0.prefix, trainableOnly: false) })
+    let vectors = [(Checkpoint.Parameters.trained, parameters)] + (average.map { [(.average, $0)] } ?? [])
+    return try tensorsDigest(vectors.flatMap { tensors(of: $1, prefix: $0.prefix, trainableOnly: false) })
   }
 
-  /// SHA-256 of the whole state: `state_sha256`.
+  /// SHA-256 of the whole state, `state_sha256`, where it has the vectors of all shards.
   public func stateDigest() throws -> SHA256.Digest { try tensorsDigest(stateTensors) }
 }

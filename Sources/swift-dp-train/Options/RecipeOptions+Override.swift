@@ -4,6 +4,7 @@ extension RecipeOptions {
     data.override(with: other.data)
     batches.override(with: other.batches)
     optimizer.override(with: other.optimizer)
+    method.override(with: other.method)
     kernels.plan = other.kernels.plan ?? kernels.plan
     kernels.recompute = other.kernels.recompute ?? kernels.recompute
     kernels.precision = other.kernels.precision ?? kernels.precision
@@ -66,6 +67,16 @@ extension OptimizerOptions {
     polynomialPower = other.polynomialPower ?? polynomialPower
     decaySteps = other.decaySteps ?? decaySteps
     finalLearningRate = other.finalLearningRate ?? finalLearningRate
+  }
+}
+
+extension MethodOptions {
+  mutating func override(with other: MethodOptions) {
+    method = other.method ?? method
+    localSteps = other.localSteps ?? localSteps
+    localAfter = other.localAfter ?? localAfter
+    localMomentum = other.localMomentum ?? localMomentum
+    elasticRate = other.elasticRate ?? elasticRate
   }
 }
 

@@ -20,6 +20,7 @@ extension RecipeOptions {
     try check(
       reduction.shardsPerGroup, "--shards-per-group", recipe.allReduce == .hierarchical || recipe.allReduce == .torus,
       "--all-reduce \(recipe.allReduce.rawValue)", "--all-reduce hierarchical or torus")
+    try checkMethod(recipe)
     let name = "--optimizer \(recipe.optimizer.rawValue)"
     let hasMomentum = recipe.optimizer.hasMomentum
     try check(optimizer.momentum, "--momentum", hasMomentum, name, "--optimizer sgd or lars")
@@ -50,5 +51,23 @@ extension RecipeOptions {
       optimizer.decaySteps, "--decay-steps", recipe.schedule == .polynomial, schedule, "--schedule polynomial")
     try check(
       optimizer.finalLearningRate, "--final-learning-rate", hasEnd, schedule, "--schedule cosine or polynomial")
+  }
+
+  private func checkMethod(_ recipe: Recipe) throws {
+    func check(_ value: Any?, _ flag: String, _ methods: Recipe.Method...) throws {
+      guard let value, !methods.contains(recipe.method) else { return }
+      throw invalid(
+        "\(flag) \(value) with --method \(recipe.method.rawValue)",
+        "give --method \(methods.map(\.rawValue).joined(separator: " or ")), or leave it out")
+    }
+    try check(method.localSteps, "--local-steps", .local, .easgd)
+    try check(method.localAfter, "--local-after", .local, .easgd)
+    try check(method.localMomentum, "--local-momentum", .local)
+    try check(method.elasticRate, "--elastic-rate", .easgd)
+    if recipe.method.isLocal, let decay = recipe.averageDecay {
+      throw invalid(
+        "--average-parameters \(decay) with --method \(recipe.method.rawValue)",
+        "leave one of them out: these methods evaluate a mean or a center of the shards' parameters")
+    }
   }
 }

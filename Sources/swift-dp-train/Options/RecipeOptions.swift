@@ -11,6 +11,7 @@ struct RecipeOptions: ParsableArguments {
   @OptionGroup(title: "Model and data") var data: DataOptions
   @OptionGroup(title: "Length and batches") var batches: BatchOptions
   @OptionGroup(title: "Optimizer") var optimizer: OptimizerOptions
+  @OptionGroup(title: "Method") var method: MethodOptions
   @OptionGroup(title: "Kernels") var kernels: KernelOptions
   @OptionGroup(title: "Sum of gradients") var reduction: ReductionOptions
 
@@ -20,6 +21,7 @@ struct RecipeOptions: ParsableArguments {
     try data.apply(to: &recipe)
     try batches.apply(to: &recipe)
     try optimizer.apply(to: &recipe)
+    try method.apply(to: &recipe)
     try kernels.apply(to: &recipe)
     try reduction.apply(to: &recipe)
     return recipe

@@ -1,0 +1,50 @@
+import Engine
+import Optimizers
+
+/// How the gradients of a step become parameters: what the training loop leaves to the recipe's method.
+///
+///     method                 a shard's gradient is taken at      after a step
+///     synchronous            the run's parameters                the sum of gradients updates them
+///     local                  its own parameters                  it updates its own; every H steps all take their mean
+///     easgd                  its own parameters                  it updates its own; every H steps they and a center attract
+///     stochastic-push        its own parameters                  it updates its own, then they are mixed with one other shard's
+///
+/// All of them are defined over shards, so that bits do not depend on ranks. Calls come in this order for each step, on all
+/// ranks.
+protocol TrainingMethod: AnyObject {
+  /// What each shard keeps beside the run's part of the state.
+  static func shardSlots(_ optimizer: Optimizer) -> [ShardSlot]
+
+  /// Makes the shards' vectors those of a run that starts from the run's parameters.
+  func startShards()
+
+  /// The parameters under which a hosted shard computes its gradient.
+  func parameters(ofHosted index: Int) -> UnsafePointer<Float>
+
+  /// Whether a shard's gradient is the mean over its own samples, rather than its part of the mean over the global batch.
+  func takesOwnMean(at step: Int) -> Bool
+
+  /// What goes on beside the computation of gradients.
+  func companion(at step: UpdateStep) -> Executor.Companion?
+
+  /// Nanoseconds of the computation in which it was under way; the next step's start at 0.
+  func takeHidden() -> UInt64
+
+  /// What shards do with their gradients together, and what each does by itself. Collective.
+  ///
+  /// - Parameters:
+  ///   - samples: of each hosted shard.
+  ///   - enter: told of each phase.
+  func exchange(at step: UpdateStep, samples: [Int], measuringNorm: Bool, enter: (StepTimes.Phase) -> Void) throws
+
+  /// Squares of the norms of the hosted shards' own gradients, where they update by themselves; they are averaged.
+  var squaredNorms: [Double] { get }
+
+  /// The rest of the update; returns the norm of the gradient where it was asked for and is known here.
+  func update(at step: UpdateStep, measuringNorm: Bool) -> Double?
+
+  /// Puts what is evaluated into the run's parameters, equal on all ranks; the shards' stay as they are. Collective.
+  ///
+  /// - Parameter step: steps that are taken.
+  func settle(after step: Int) throws
+}

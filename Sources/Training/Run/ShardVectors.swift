@@ -1,0 +1,46 @@
+import Engine
+
+/// A flat vector that every shard keeps for itself from step to step.
+struct ShardSlot: Sendable, Hashable {
+  /// As in the names of tensors: `residual`.
+  let name: String
+  /// Whether it has places for running statistics that mean something.
+  var holdsStatistics = false
+}
+
+/// What shards keep for themselves: flat vectors by shard and slot. Empty for plain synchronous SGD.
+///
+/// A rank has those of the shards that it hosts; a whole state has all.
+final class ShardVectors {
+  let slots: [ShardSlot]
+  let shards: Range<Int>
+  /// By shard, from the first of `shards` on, and slot.
+  private let vectors: [[FloatBuffer]]
+
+  /// None.
+  init() { (slots, shards, vectors) = ([], 0..<0, []) }
+
+  /// Vectors of zeros.
+  init(_ layout: ParameterLayout, slots: [ShardSlot], shards: Range<Int>) throws {
+    self.slots = slots
+    self.shards = slots.isEmpty ? 0..<0 : shards
+    vectors = try self.shards.map { shard in
+      try slots.indices.map { try FloatBuffer(count: layout.count, skew: 1088 * ((slots.count * shard + $0) % 3 + 1)) }
+    }
+  }
+
+  /// Vectors of all shards: those of `own`, and room for the others'.
+  init(allOf count: Int, _ layout: ParameterLayout, own: ShardVectors) throws {
+    slots = own.slots
+    shards = own.slots.isEmpty ? 0..<0 : 0..<count
+    vectors = try shards.map { shard in
+      try own.slots.indices.map { slot in
+        try own.shards.contains(shard) ? own[shard, slot] : FloatBuffer(count: layout.count)
+      }
+    }
+  }
+
+  var isEmpty: Bool { slots.isEmpty }
+
+  subscript(shard: Int, slot: Int) -> FloatBuffer { vectors[shard - shards.lowerBound][slot] }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import TensorFiles
+import TestSupport
+import Testing
+
+/// Local methods: over shards, so that bits depend neither on ranks nor on kills; and what each of them conserves.
+@Suite(.serialized) struct MethodTests {
+  /// Two epochs of five steps; the last of an epoch has two samples, so that shards have none.
+  private static let small =
+    synthetic("1x8x8", train: 34, test: 20)
+    + ["--model", "cnn", "--batch-size", "8", "--epochs", "2", "--seed", "3", "--learning-rate", "0.02"]
+  private static let methods = [
+    ["local", "--local-steps", "3"], ["local", "--local-steps", "2", "--local-momentum", "average"],
+    ["local", "--local-steps", "2", "--local-after", "0.6"], ["easgd", "--local-steps", "2"], ["stochastic-push"],
+  ]
+
+  private func train(
+    _ arguments: [String], _ launch: Launch, in directory: TemporaryDirectory, _ name: String
+  ) throws -> Record {
+    let job = try launch.run(["train", "--run-dir", name] + Self.small + arguments, in: directory.url)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    return try Record(job, directory: directory.url.appendingPathComponent(name))
+  }
+
+  @Test(arguments: methods) func bitsDependNeitherOnRanksNorOnWhereARunGoesOn(_ method: [String]) throws {
+    let directory = try TemporaryDirectory()
+    let arguments = ["--shards", "4", "--method"] + method
+    let whole = try train(arguments + ["--save-every", "1", "--keep", "99"], .alone, in: directory, "run")
+    for ranks in 2...4 {
+      let other = try train(arguments, .ranks(ranks), in: directory, "ranks-\(ranks)")
+      #expect(other.summary == whole.summary && other.files == whole.files, "\(ranks) ranks")
+    }
+    for (step, ranks) in [(1, 3), (4, 2), (5, 4), (7, 1), (9, 3)] {
+      let rest = try train(
+        arguments + ["--resume", "run/checkpoints/step-0000000\(step)"], .ranks(ranks), in: directory, "from-\(step)")
+      #expect(rest.summary == whole.summary, "from step \(step) on \(ranks) ranks")
+    }
+  }
+
+  /// Models with batch norm, clipping and LARS, which keep statistics and reach further than the element.
+  @Test func runningStatisticsAreEachShards() throws {
+    let directory = try TemporaryDirectory()
+    let arguments =
+      synthetic("3x8x8", train: 40, test: 20)
+      + [
+        "--model", "resnet20-cifar", "--batch-size", "10", "--steps", "6", "--optimizer", "lars", "--clip-norm", "1",
+        "--shards", "3", "--method", "local", "--local-steps", "2",
+      ]
+    var records: [Record] = []
+    for ranks in [1, 3] {
+      let job = try Launch.ranks(ranks).run(["train", "--run-dir", "r\(ranks)"] + arguments, in: directory.url)
+      try #require(job.exitCode == 0, "\(job.transcript)")
+      records.append(try Record(job, directory: directory.url.appendingPathComponent("r\(ranks)")))
+    }
+    #expect(records[0].summary == records[1].summary)
+  }
+
+  /// With H = 1 local SGD is synchronous SGD, to the bit.
+  @Test func localStepsOfOneAreSynchronous() throws {
+    let directory = try TemporaryDirectory()
+    let shards = ["--shards", "3", "--clip-norm", "0.5", "--nesterov"]
+    let synchronous = try train(shards, .ranks(2), in: directory, "synchronous")
+    let local = try train(
+      shards + ["--method", "local", "--local-steps", "1"], .ranks(2), in: directory, "local")
+    #expect(local.files["model.safetensors"] == synchronous.files["model.safetensors"])
+    // With one shard nobody is to be met.
+    let alone = try train(["--shards", "1"], .alone, in: directory, "alone")
+    let push = try train(["--shards", "1", "--method", "stochastic-push"], .alone, in: directory, "push")
+    #expect(try alone.value("test_correct") == push.value("test_correct"))
+  }
+
+  /// The vectors of a checkpoint by their prefixes: the run's parameters, and each shard's.
+  private func vectors(_ directory: TemporaryDirectory, _ checkpoint: String, shards: Int) throws -> (
+    run: [Float], shards: [[Float]]
+  ) {
+    let path = directory.url.appendingPathComponent("\(checkpoint)/state.safetensors").path
+    let file = try SafetensorsFile(path: path)
+    func all(_ prefix: String) throws -> [Float] {
+      try file.tensors.filter { $0.name.hasPrefix(prefix) }.flatMap { try file.floats($0.name) }
+    }
+    return (try all("model/"), try (0..<shards).map { try all("shards/0000\($0)/parameters/") })
+  }
+
+  /// Where no gradient moves anything: local SGD's run has the mean of its shards, elastic averaging conserves the sum of shards
+  /// and center, stochastic push that of shards.
+  @Test(arguments: ["local", "easgd", "stochastic-push"]) func meetingsConserve(_ method: String) throws {
+    let directory = try TemporaryDirectory()
+    let arguments = ["--shards", "3", "--method", method] + (method == "stochastic-push" ? [] : ["--local-steps", "4"])
+    _ = try train(arguments + ["--save-every", "1", "--keep", "99"], .ranks(2), in: directory, "run")
+    // From step 2 on with a rate that moves nothing: shards have parted by then, and meet after step 4.
+    let still = ["--learning-rate", "1e-30", "--schedule", "constant", "--warmup-epochs", "0", "--allow-changed"]
+    _ = try train(
+      arguments + still + ["--save-every", "1", "--keep", "99", "--resume", "run/checkpoints/step-00000002"],
+      .ranks(2), in: directory, "still")
+    let before = try vectors(directory, "run/checkpoints/step-00000002", shards: 3)
+    let after = try vectors(directory, "still/checkpoints/step-00000004", shards: 3)
+    #expect(before.shards[0] != before.shards[1], "shards have parted")
+    #expect(before.shards != after.shards, "shards have met")
+    func distance(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).map { abs($0 - $1) }.max() ?? 0 }
+    func sum(_ vectors: [[Float]]) -> [Float] {
+      vectors[0].indices.map { index in vectors.reduce(0) { $0 + $1[index] } }
+    }
+    switch method {
+    case "local":
+      #expect(after.shards.allSatisfy { $0 == after.run })
+      #expect(distance(sum(before.shards).map { $0 / 3 }, after.run) < 1e-6)
+    case "easgd":
+      #expect(distance(sum(before.shards + [before.run]), sum(after.shards + [after.run])) < 1e-5)
+      #expect(distance(before.run, after.run) > 1e-4)
+    default:
+      #expect(distance(sum(before.shards), sum(after.shards)) < 1e-5)
+      #expect(distance(sum(after.shards).map { $0 / 3 }, after.run) < 1e-6)
+    }
+  }
+
+  @Test func settingsOfOtherMethodsAreRefused() throws {
+    let directory = try TemporaryDirectory()
+    for (arguments, sentence) in [
+      (["--local-steps", "4"], "--local-steps 4 with --method synchronous"),
+      (["--method", "easgd", "--local-momentum", "keep"], "--local-momentum keep with --method easgd"),
+      (["--method", "local", "--elastic-rate", "0.1"], "--elastic-rate 0.1 with --method local"),
+      (["--method", "easgd", "--elastic-rate", "1.5"], "--elastic-rate 1.5"),
+      (["--method", "local", "--average-parameters", "0.9"], "--average-parameters 0.9 with --method local"),
+      (["--method", "hogwild"], "--method hogwild"),
+    ] {
+      let job = try Launch.alone.run(["train", "--run-dir", "run"] + Self.small + arguments, in: directory.url)
+      #expect(job.exitCode == 64 && job.standardError.contains("error (64): \(sentence)"), "\(job.transcript)")
+    }
+  }
+}

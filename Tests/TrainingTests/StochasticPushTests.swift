@@ -1,0 +1,30 @@
+import Testing
+
+import Training
+
+/// The graph of stochastic push: every step is a permutation, and every shard is reached from every other.
+@Suite struct StochasticPushTests {
+  @Test func everyShardReceivesFromOne() {
+    for shards in 1...40 {
+      for step in 0..<12 {
+        let hop = ExponentialGraph.hop(at: step, shards: shards)
+        #expect((hop == 0) == (shards == 1) && hop < shards, "\(shards) shards, step \(step)")
+        #expect(Set((0..<shards).map { ($0 + hop) % shards }).count == shards)
+      }
+    }
+  }
+
+  /// After as many steps as the graph has distances, what a shard had is everywhere.
+  @Test func allAreReached() {
+    for shards in 2...40 {
+      var holders: Set<Int> = [0]
+      var steps = 0
+      while 1 << steps < shards {
+        let hop = ExponentialGraph.hop(at: steps, shards: shards)
+        holders.formUnion(holders.map { ($0 + hop) % shards })
+        steps += 1
+      }
+      #expect(holders.count == shards, "\(shards) shards")
+    }
+  }
+}
