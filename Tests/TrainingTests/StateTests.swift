@@ -100,7 +100,8 @@ import Training
     #expect(try exported(.trained, of: checkpoint) == plain.parametersDigest().description)
     // A state without an average has nowhere to put it, and the other way round.
     #expect(throws: TrainingError.self) { try checkpoint.load(into: plain) }
-    let without = try CheckpointStore(directory: directory.url.path + "/plain").write(plain, Self.manifest)
+    let elsewhere = try TemporaryDirectory()
+    let without = try CheckpointStore(directory: elsewhere.url.path).write(plain, Self.manifest)
     #expect(throws: TrainingError.self) { try without.load(into: other) }
     let error = #expect(throws: TrainingError.self) { try without.exportParameters(.average, to: "unused") }
     #expect(error?.code == .badConfiguration)

@@ -10,7 +10,7 @@ extension Recipe {
     /// "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017, section 2.1).
     case linear
     /// √k times as high, which keeps the variance of a step (Krizhevsky, "One weird trick for parallelizing convolutional
-    /// neural networks", 2014, section 5); usual for LAMB.
+    /// neural networks", 2014); usual for LAMB.
     case sqrt
   }
 
