@@ -28,7 +28,8 @@ import Testing
     let sums = zip(old, gradient).map { $0 + $1 }
     let largest = sums.map(\.magnitude).max() ?? 0
     let scale = largest < 0x1p-100 ? 0 : largest
-    let codes = sums.map { scale == 0 ? 0 : ($0 * (127 / scale)).rounded(.toNearestOrEven) }
+    // A code has one zero.
+    let codes = sums.map { scale == 0 ? 0 : ($0 * (127 / scale)).rounded(.toNearestOrEven) + 0 }
     let decoded = codes.map { $0 * (scale / 127) }
 
     var bytes = [UInt8](repeating: 0xee, count: 4 + count + 1)
