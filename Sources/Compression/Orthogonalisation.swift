@@ -2,8 +2,9 @@
 ///
 /// What is left of a vector that depends on those before it is rounding; it becomes zero, and so does a vector of zeros.
 enum Orthogonalisation {
-  /// Of a vector's length, that must be left.
-  private static let leastRest = 1e-5
+  /// Of a vector's length, that must be left. More would be safer against rounding and lose what is small beside the first
+  /// vector; a direction that is rounding only costs nothing, because it is orthogonal to the others all the same.
+  private static let leastRest = 1e-7
 
   /// - Parameter vectors: `count` vectors of `length` elements, one behind the other.
   static func run(_ vectors: UnsafeMutablePointer<Float>, count: Int, length: Int) {

@@ -21,10 +21,11 @@ import Testing
     for rank in 1...4 {
       for actual in 1...rank {
         var sum = InProcessSum(.powerSGD(rank: rank), [tensor], shards: 1)
-        for step in 0..<3 {
-          let gradient = lowRank(actual, 40, 70, step: step)
+        // The first step depends on how the drawn vectors lie; from then on Q spans the rows.
+        let gradient = lowRank(actual, 40, 70)
+        for (step, bound) in [1e-4, 1e-4, 1e-6].enumerated() {
           let sent = sum.sum([gradient], step: step)
-          #expect(difference(sent, gradient) < 1e-5 * norm(gradient), "rank \(actual) by \(rank), step \(step)")
+          #expect(difference(sent, gradient) < bound * norm(gradient), "rank \(actual) by \(rank), step \(step)")
         }
       }
     }

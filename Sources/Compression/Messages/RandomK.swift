@@ -38,7 +38,7 @@ public struct RandomK: MessageCodec, Hashable {
       remainder += excess
       var length = size
       if remainder >= k { (remainder, length) = (remainder - k, size + 1) }
-      body(number, start + Int(UInt64(words[number % 4]) &* UInt64(length) >> 32))
+      body(number, start + Int((UInt64(words[number % 4]) &* UInt64(length)) >> 32))
       start += length
     }
   }
