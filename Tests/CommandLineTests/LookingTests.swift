@@ -140,7 +140,7 @@ import Testing
     for row in rows {
       for key in ["ratio", "encode_gbs", "decode_gbs", "copy_gbs"] {
         let value = try #require(row[key] as? Double, "\(key)")
-        #expect(value > 0 && value < 1e4, "\(row)")
+        #expect(value > 0 && value.isFinite, "\(row)")
       }
     }
     // 68 rows of 1,024: half the bytes, and a bit an element with two floats a row.
