@@ -15,6 +15,7 @@ let package = Package(
     .library(name: "Datasets", targets: ["Datasets"]),
     .library(name: "Networks", targets: ["Networks"]),
     .library(name: "Engine", targets: ["Engine"]),
+    .library(name: "Compression", targets: ["Compression"]),
     .library(name: "Optimizers", targets: ["Optimizers"]),
     .library(name: "Models", targets: ["Models"]),
     .library(name: "Training", targets: ["Training"]),
@@ -37,6 +38,7 @@ let package = Package(
     .target(name: "Determinism", dependencies: ["CKernels"]),
     .target(name: "MPI", dependencies: ["CMPI"]),
     .target(name: "Collectives", dependencies: ["MPI", "Determinism", "CKernels"]),
+    .target(name: "Compression", dependencies: ["Determinism", "CKernels"]),
     .target(name: "TensorFiles", dependencies: ["CCrypto", "CSystem"]),
     .target(name: "Datasets", dependencies: ["Determinism", "CZlib", "CKernels"]),
     .target(name: "Networks", dependencies: ["Determinism"]),
@@ -46,15 +48,14 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "CKernels", "Collectives", "COneDNN", "CSystem", "Datasets", "Determinism", "Engine", "MPI", "Models",
-        "Networks",
-        "Optimizers", "TensorFiles",
+        "CKernels", "Collectives", "Compression", "COneDNN", "CSystem", "Datasets", "Determinism", "Engine", "MPI",
+        "Models", "Networks", "Optimizers", "TensorFiles",
       ]),
     .executableTarget(
       name: "swift-dp-train",
       dependencies: [
-        "Collectives", "Datasets", "Engine", "MPI", "Models", "Networks", "Optimizers", "TensorFiles", "Training",
-        "Yams",
+        "Collectives", "Compression", "Datasets", "Engine", "MPI", "Models", "Networks", "Optimizers", "TensorFiles",
+        "Training", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -72,6 +73,7 @@ let package = Package(
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
     .testTarget(
       name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
+    .testTarget(name: "CompressionTests", dependencies: ["Compression", "Determinism", "CKernels"]),
     // Records and breaks a program's calls on storage.
     .target(name: "StorageFaults", path: "Tests/StorageFaults"),
     .testTarget(name: "StorageTests", dependencies: ["Training", "swift-dp-train", "TestSupport"]),

@@ -16,3 +16,9 @@ static void CK_NAME(widen_all)(const unsigned short *from, float *to, long count
   for (; i + CK_WIDTH <= count; i += CK_WIDTH) store(to + i, load_element(from + i));
   for (; i < count; ++i) to[i] = ck_element_value(from[i]);
 }
+
+static void CK_NAME(add_all)(const unsigned short *from, float *to, long count) {
+  long i = 0;
+  for (; i + CK_WIDTH <= count; i += CK_WIDTH) store(to + i, load(to + i) + load_element(from + i));
+  for (; i < count; ++i) to[i] += ck_element_value(from[i]);
+}

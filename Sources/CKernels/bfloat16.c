@@ -15,3 +15,5 @@ void ck_round_to_bfloat16(const float *from, unsigned short *to, long count) {
 void ck_widen_bfloat16(const unsigned short *from, float *to, long count) {
   CK_EFFECTIVE(widen_all)(from, to, count);
 }
+
+void ck_add_bfloat16(const unsigned short *from, float *to, long count) { CK_EFFECTIVE(add_all)(from, to, count); }

@@ -128,4 +128,26 @@ import Testing
     }
     #expect((all["milliseconds"] as? [String: Any])?.isEmpty == false)
   }
+
+  @Test func codecsAreTimed() throws {
+    let directory = try TemporaryDirectory()
+    let arguments = ["bench", "codec", "--elements", "70000", "--seconds", "0.001", "--json", "codecs.json"]
+    let job = try Launch.alone.run(arguments, in: directory.url, timeLimit: 60)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    let data = try Data(contentsOf: directory.url.appendingPathComponent("codecs.json"))
+    let rows = try #require(try JSONSerialization.jsonObject(with: data) as? [[String: Any]])
+    #expect(rows.count == 11)
+    for row in rows {
+      for key in ["ratio", "encode_gbs", "decode_gbs", "copy_gbs"] {
+        let value = try #require(row[key] as? Double, "\(key)")
+        #expect(value > 0 && value.isFinite, "\(row)")
+      }
+    }
+    // 68 rows of 1,024: half the bytes, and a bit an element with two floats a row.
+    let bytes = Dictionary(uniqueKeysWithValues: rows.map { ($0["codec"] as? String, $0["bytes"] as? Int) })
+    #expect(bytes["float16"] == 68 * 2048 && bytes["1-bit"] == 68 * (128 + 8) && bytes["powersgd:2"] == 8 * (68 + 1024))
+
+    let bad = try Launch.alone.run(["bench", "codec", "--codec", "top-k:2"], in: directory.url, timeLimit: 60)
+    #expect(bad.exitCode == 64 && bad.standardError.contains("--codec") && bad.standardError.contains("top-k:2"))
+  }
 }

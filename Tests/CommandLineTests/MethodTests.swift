@@ -85,7 +85,8 @@ import Testing
   /// and center, stochastic push that of shards.
   @Test(arguments: ["local", "easgd", "stochastic-push"]) func meetingsConserve(_ method: String) throws {
     let directory = try TemporaryDirectory()
-    let arguments = ["--shards", "3", "--method", method] + (method == "stochastic-push" ? [] : ["--local-steps", "4"])
+    let arguments =
+      ["--shards", "3", "--method", method] + (method == "stochastic-push" ? [] : ["--local-steps", "4"])
     _ = try train(arguments + ["--save-every", "1", "--keep", "99"], .ranks(2), in: directory, "run")
     // From step 2 on with a rate that moves nothing: shards have parted by then, and meet after step 4.
     let still = ["--learning-rate", "1e-30", "--schedule", "constant", "--warmup-epochs", "0", "--allow-changed"]

@@ -8,4 +8,7 @@ void ck_round_to_bfloat16(const float *from, unsigned short *to, long count);
 /// Exact.
 void ck_widen_bfloat16(const unsigned short *from, float *to, long count);
 
+/// to[i] += from[i].
+void ck_add_bfloat16(const unsigned short *from, float *to, long count);
+
 #endif

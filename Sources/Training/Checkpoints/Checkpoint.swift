@@ -72,7 +72,7 @@ public struct Checkpoint: Sendable {
       for stored in state.stored {
         let entries = state.layout.entries.filter { !stored.trainableOnly || $0.parameter.isTrainable }
         for entry in entries {
-          try Self.fill(entry, stored.prefix, file, state.layout, stored.vector)
+          try Self.fill(entry, stored.prefix, file, state.layout, stored.vector, isStandard: stored.isStandard)
           goesOn()
         }
         expected += entries.count
@@ -89,10 +89,15 @@ public struct Checkpoint: Sendable {
 
   private static func fill(
     _ entry: ParameterLayout.Entry, _ prefix: String, _ file: borrowing SafetensorsFile, _ layout: ParameterLayout,
-    _ vector: FloatBuffer
+    _ vector: FloatBuffer, isStandard: Bool = false
   ) throws {
     let name = prefix + entry.parameter.name
     _ = try file.tensor(named: name, shape: entry.parameter.shape)
+    if isStandard {
+      let values = UnsafeMutableBufferPointer(
+        start: vector.pointer + entry.range.lowerBound, count: entry.parameter.count)
+      return try file.read(name, into: values)
+    }
     try layout.setStandardValues(file.floats(name), of: entry, in: vector.pointer)
   }
 }

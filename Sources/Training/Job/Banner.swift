@@ -56,13 +56,20 @@ public struct Banner: Sendable {
       ))
     lines.append(("rate", Banner.rate(recipe, warmupSteps: trainer.learningRates.warmupSteps)))
     let buckets = trainer.reducer.buckets
-    lines.append(
-      (
-        "sum",
-        "\(recipe.allReduce.rawValue)\(Banner.choice(trainer.reducer))\(trainer.transport) · \(count(buckets.count, "bucket")), "
-          + "\(mebibytes(4 * trainer.executor.parameterLayout.count))"
-          + (recipe.allReduce.caveat == nil ? "" : " · bits may depend on the number of ranks")
-      ))
+    if let method = recipe.methodText(shards: resources.shards, stepsPerEpoch: plan.stepsPerEpoch) {
+      lines.append(("method", method))
+    }
+    if recipe.compression != .none {
+      lines.append(("sum", trainer.method.text))
+    } else {
+      lines.append(
+        (
+          "sum",
+          "\(recipe.allReduce.rawValue)\(Banner.choice(trainer.reducer))\(trainer.transport) · \(count(buckets.count, "bucket")), "
+            + "\(mebibytes(4 * trainer.executor.parameterLayout.count))"
+            + (recipe.allReduce.caveat == nil ? "" : " · bits may depend on the number of ranks")
+        ))
+    }
     if session != nil {
       let when = job.saveEvery.map { $0.text + ", " }.joined()
       let from = session?.resumedFrom.map { " · going on from \($0)" } ?? ""

@@ -34,6 +34,7 @@ extension Recipe {
       ("milestones", milestones.isEmpty ? nil : milestones.map(\.description).joined(separator: ",")),
       ("step-factor", "\(stepFactor)"), ("polynomial-power", "\(polynomialPower)"),
       ("decay-steps", decaySteps.text), ("final-learning-rate", "\(finalLearningRate)"), ("method", method.rawValue),
+      ("compress", compression.description),
       ("local-steps", "\(localSteps)"), ("local-after", "\(localAfterEpochs)"),
       ("local-momentum", localMomentum.rawValue), ("elastic-rate", elasticRate.map { "\($0)" }),
       ("plan", "\(planSource)"),

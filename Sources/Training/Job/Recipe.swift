@@ -1,4 +1,5 @@
 import Collectives
+import Compression
 import Datasets
 import Determinism
 import Engine
@@ -70,6 +71,8 @@ public struct Recipe: Sendable, Equatable {
   public var finalLearningRate = 0.0
 
   // The method.
+  /// How gradients are compressed on their way between shards.
+  public var compression = GradientCompression.none
   public var method = Method.synchronous
   /// H of `local` and `easgd`: steps between meetings of the shards.
   public var localSteps = 16
@@ -149,6 +152,7 @@ public struct Recipe: Sendable, Equatable {
   public func transformations() throws -> [GradientTransformation] {
     try classifying {
       switch optimizer {
+      case .sgd where codecTakesMomentum: try .stochasticGradientDescent(momentum: 0, weightDecay: 0)
       case .sgd:
         try .stochasticGradientDescent(
           momentum: momentum, nesterov: nesterov, correctingMomentum: correctsMomentum, weightDecay: weightDecay,

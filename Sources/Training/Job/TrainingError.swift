@@ -1,3 +1,4 @@
+import Compression
 import Datasets
 import Engine
 import MPI
@@ -34,6 +35,7 @@ public struct TrainingError: JobError, CustomStringConvertible, Sendable {
     case let error as TrainingError: self = error
     case let error as DataError: self.init(.badData, error.description)
     case let error as OptimizerError: self.init(.badConfiguration, error.description)
+    case let error as CompressionError: self.init(.badConfiguration, error.description)
     case let error as TensorFileError:
       self.init(error.kind == .cannotWrite ? .cannotWrite : .badData, error.description)
     case let error as JobFailure: self.init(ExitCode(rawValue: error.exitCode) ?? .rankFailed, error.message)

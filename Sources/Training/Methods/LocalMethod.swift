@@ -14,6 +14,7 @@ import Optimizers
 ///
 /// With H = 1 local SGD sums gradients, and is synchronous SGD to the bit.
 final class LocalMethod: TrainingMethod {
+  /// What each shard keeps.
   static func shardSlots(_ optimizer: Optimizer) -> [ShardSlot] {
     [ShardSlot(name: "parameters", holdsStatistics: true)] + optimizer.slots.map { ShardSlot(name: $0) }
   }
@@ -69,13 +70,15 @@ final class LocalMethod: TrainingMethod {
 
   func takesOwnMean(at step: Int) -> Bool { !sumsGradients(at: step) }
 
-  func exchange(at step: UpdateStep, samples: [Int], measuringNorm: Bool, enter: (StepTimes.Phase) -> Void) throws {
+  func exchange(
+    at step: UpdateStep, _ samples: BatchSamples, measuringNorm: Bool, enter: (StepTimes.Phase) -> Void
+  ) throws {
     if sumsGradients(at: step.number) {
       enter(.communication)
       let sum = try mean.sumOfGradients()
       enter(.update)
       // All shards are in step, one without samples too.
-      for index in samples.indices { shards.update(index, with: sum, at: step, measuringNorm: measuringNorm) }
+      for index in samples.hosted.indices { shards.update(index, with: sum, at: step, measuringNorm: measuringNorm) }
       state.parameters.assign(from: shards.parameters[0])
       return
     }
@@ -85,7 +88,7 @@ final class LocalMethod: TrainingMethod {
       for (copy, parameters) in zip(before, shards.parameters) { copy.assign(from: parameters) }
     }
     enter(.update)
-    for (index, count) in samples.enumerated() where count > 0 {
+    for (index, count) in samples.hosted.enumerated() where count > 0 {
       shards.update(index, at: step, measuringNorm: measuringNorm)
     }
     guard meets else { return }
@@ -93,7 +96,9 @@ final class LocalMethod: TrainingMethod {
     switch meeting {
     case .mean(let includesMomentum):
       try meetInTheMean(of: shards.parameters, state.parameters)
-      if includesMomentum { for slot in state.slots.indices { try meetInTheMean(of: shards.slot(slot), state.slots[slot]) } }
+      if includesMomentum {
+        for slot in state.slots.indices { try meetInTheMean(of: shards.slot(slot), state.slots[slot]) }
+      }
     case .elastic(let rate):
       let mean = try mean.of(before)
       enter(.update)

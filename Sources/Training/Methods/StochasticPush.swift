@@ -10,8 +10,6 @@ import Optimizers
 /// from exactly one, so that the weights of the push sum, which start at 1, stay ½ + ½ = 1 and need not be sent: the biased and
 /// the unbiased parameters are the same. What is evaluated is the mean over shards.
 final class StochasticPush: TrainingMethod {
-  static func shardSlots(_ optimizer: Optimizer) -> [ShardSlot] { LocalMethod.shardSlots(optimizer) }
-
   private let world: Communicator
   private let placement: Placement
   private let state: TrainingState
@@ -21,7 +19,9 @@ final class StochasticPush: TrainingMethod {
   private let arrivals: [FloatBuffer]
   private var requests: RequestPool
 
-  init(_ world: Communicator, _ placement: Placement, _ mean: ShardMean, _ vectors: RunVectors, _ optimizer: Optimizer) throws {
+  init(
+    _ world: Communicator, _ placement: Placement, _ mean: ShardMean, _ vectors: RunVectors, _ optimizer: Optimizer
+  ) throws {
     self.world = try world.duplicate()
     (self.placement, self.mean) = (placement, mean)
     state = vectors.state
@@ -37,9 +37,11 @@ final class StochasticPush: TrainingMethod {
   func companion(at step: UpdateStep) -> Executor.Companion? { nil }
   func takeHidden() -> UInt64 { 0 }
 
-  func exchange(at step: UpdateStep, samples: [Int], measuringNorm: Bool, enter: (StepTimes.Phase) -> Void) throws {
+  func exchange(
+    at step: UpdateStep, _ samples: BatchSamples, measuringNorm: Bool, enter: (StepTimes.Phase) -> Void
+  ) throws {
     enter(.update)
-    for (index, count) in samples.enumerated() where count > 0 {
+    for (index, count) in samples.hosted.enumerated() where count > 0 {
       shards.update(index, at: step, measuringNorm: measuringNorm)
     }
     let hop = ExponentialGraph.hop(at: step.number, shards: placement.shards)

@@ -5,8 +5,6 @@ import Optimizers
 
 /// Synchronous SGD: the sum of all shards' gradients updates the run's parameters, bucket by bucket.
 final class SynchronousMethod: TrainingMethod {
-  static func shardSlots(_ optimizer: Optimizer) -> [ShardSlot] { [] }
-
   private let reducer: GradientReducer
   private let vectors: RunVectors
   private let state: TrainingState
@@ -43,7 +41,9 @@ final class SynchronousMethod: TrainingMethod {
 
   func takeHidden() -> UInt64 { overlap?.takeHidden() ?? 0 }
 
-  func exchange(at step: UpdateStep, samples: [Int], measuringNorm: Bool, enter: (StepTimes.Phase) -> Void) throws {
+  func exchange(
+    at step: UpdateStep, _ samples: BatchSamples, measuringNorm: Bool, enter: (StepTimes.Phase) -> Void
+  ) throws {
     enter(.communication)
     try reducer.finish { finished in
       enter(.update)

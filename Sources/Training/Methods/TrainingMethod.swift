@@ -1,6 +1,13 @@
 import Engine
 import Optimizers
 
+/// How many samples a batch has.
+struct BatchSamples {
+  /// Of each hosted shard.
+  let hosted: [Int]
+  let global: Int
+}
+
 /// How the gradients of a step become parameters: what the training loop leaves to the recipe's method.
 ///
 ///     method                 a shard's gradient is taken at      after a step
@@ -12,9 +19,6 @@ import Optimizers
 /// All of them are defined over shards, so that bits do not depend on ranks. Calls come in this order for each step, on all
 /// ranks.
 protocol TrainingMethod: AnyObject {
-  /// What each shard keeps beside the run's part of the state.
-  static func shardSlots(_ optimizer: Optimizer) -> [ShardSlot]
-
   /// Makes the shards' vectors those of a run that starts from the run's parameters.
   func startShards()
 
@@ -33,9 +37,10 @@ protocol TrainingMethod: AnyObject {
   /// What shards do with their gradients together, and what each does by itself. Collective.
   ///
   /// - Parameters:
-  ///   - samples: of each hosted shard.
   ///   - enter: told of each phase.
-  func exchange(at step: UpdateStep, samples: [Int], measuringNorm: Bool, enter: (StepTimes.Phase) -> Void) throws
+  func exchange(
+    at step: UpdateStep, _ samples: BatchSamples, measuringNorm: Bool, enter: (StepTimes.Phase) -> Void
+  ) throws
 
   /// Squares of the norms of the hosted shards' own gradients, where they update by themselves; they are averaged.
   var squaredNorms: [Double] { get }
@@ -43,8 +48,15 @@ protocol TrainingMethod: AnyObject {
   /// The rest of the update; returns the norm of the gradient where it was asked for and is known here.
   func update(at step: UpdateStep, measuringNorm: Bool) -> Double?
 
+  /// What it says of its sums; empty where they are the reducer's.
+  var text: String { get }
+
   /// Puts what is evaluated into the run's parameters, equal on all ranks; the shards' stay as they are. Collective.
   ///
   /// - Parameter step: steps that are taken.
   func settle(after step: Int) throws
+}
+
+extension TrainingMethod {
+  var text: String { "" }
 }

@@ -53,16 +53,25 @@ struct RunVectors {
   /// Where the ranks of the node share an update.
   let sharing: LocalUpdate.Sharing?
 
+  /// What a method needs beside the run's part of a state.
+  struct Needs {
+    /// Each rank has a sum and a state of its own, whatever `--update` says.
+    var ownSum = false
+    /// What each shard keeps, and what all keep alike.
+    var shardSlots: [ShardSlot] = []
+    var commonSlots: [ShardSlot] = []
+  }
+
   /// Collective.
   ///
   /// - Parameters:
-  ///   - shardSlots: what shards keep; each rank then has a sum and a state of its own.
+  ///   - needs: what the method needs.
   /// - Throws: 64 where `--transport shared-memory` cannot be.
   init(
     _ world: Communicator, _ placement: Placement, _ layout: ParameterLayout, _ optimizer: Optimizer,
-    _ algorithm: AllReduceAlgorithm, buckets: Int, _ sharing: Sharing, shardSlots: [ShardSlot] = []
+    _ algorithm: AllReduceAlgorithm, buckets: Int, _ sharing: Sharing, _ needs: Needs = Needs()
   ) throws {
-    let isSliced = sharing.update == .sliced && shardSlots.isEmpty
+    let isSliced = sharing.update == .sliced && !needs.ownSum
     let common = SharedVectors.Common(
       vectors: isSliced ? 1 + optimizer.slots.count : 0, doubles: isSliced ? optimizer.sumCount : 0,
       flags: GradientReducer.flags(buckets: buckets))
@@ -81,7 +90,8 @@ struct RunVectors {
     self.memory = memory
 
     let hosted = placement.shards(of: world.rank)
-    let shards = try ShardVectors(layout, slots: shardSlots, shards: hosted)
+    let shards = try ShardVectors(layout, slots: needs.shardSlots, shards: hosted)
+    let shared = try ShardVectors(layout, slots: needs.commonSlots, shards: 0..<1)
     // Vectors that one loop reads side by side start at different places within a page (docs/engine.md). The sum over
     // one shard is its gradient.
     guard let memory else {
@@ -90,7 +100,7 @@ struct RunVectors {
         try FloatBuffer(count: layout.count, skew: isSingle ? 1088 : 3264 + 1088 * ($0 % 2))
       }
       gradient = isSingle ? shardGradients[0] : try FloatBuffer(count: layout.count, skew: 1088)
-      state = try TrainingState(layout: layout, slotNames: optimizer.slots, shards: shards)
+      state = try TrainingState(layout: layout, slotNames: optimizer.slots, shards: shards, common: shared)
       self.sharing = nil
       return
     }
@@ -100,7 +110,7 @@ struct RunVectors {
     shardGradients = hosted.map { vector(memory.vector(ofShard: $0)) }
     guard isSliced else {
       gradient = try FloatBuffer(count: layout.count, skew: 1088)
-      state = try TrainingState(layout: layout, slotNames: optimizer.slots, shards: shards)
+      state = try TrainingState(layout: layout, slotNames: optimizer.slots, shards: shards, common: shared)
       self.sharing = nil
       return
     }

@@ -6,6 +6,8 @@ struct ShardSlot: Sendable, Hashable {
   let name: String
   /// Whether it has places for running statistics that mean something.
   var holdsStatistics = false
+  /// Whether tensors stand in the standard layout, rather than in the kernels'.
+  var isStandard = false
 }
 
 /// What shards keep for themselves: flat vectors by shard and slot. Empty for plain synchronous SGD.

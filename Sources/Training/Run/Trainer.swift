@@ -106,7 +106,7 @@ public final class Trainer {
     let placement = resources.placement
     vectors = try RunVectors(
       world, placement, layout, optimizer, recipe.allReduce, buckets: buckets.count, sharing,
-      shardSlots: recipe.shardSlots(optimizer))
+      try recipe.needs(optimizer))
     state = vectors.state
     let parts = buckets.map { [vectors, optimizer] in vectors.part(of: $0, optimizer.layout) }
     reducer = try GradientReducer(
@@ -115,7 +115,7 @@ public final class Trainer {
       contributions: vectors.shardGradients.map { UnsafePointer($0.pointer) },
       result: vectors.sharing == nil ? vectors.gradient.pointer : nil, memory: vectors.memory,
       slices: parts.map(\.elements))
-    let mayOverlap = world.size > 1 && recipe.allReduce.isReproducible && recipe.method == .synchronous
+    let mayOverlap = world.size > 1 && recipe.allReduce.isReproducible && recipe.usesReducer
     let wantsOverlap = try sharing.overlap == .on || (sharing.overlap == .auto && world.nodeCount() > 1)
     overlaps = mayOverlap && wantsOverlap
     method = try recipe.makeMethod(
@@ -150,7 +150,7 @@ public final class Trainer {
     }
     if let ranks = vectors.replicas(world) {
       try ranks.broadcast(state.parameters.values)
-      for slot in state.slots { try ranks.broadcast(slot.values) }
+      for vector in state.slots + state.commonVectors { try ranks.broadcast(vector.values) }
     }
     vectors.memory?.barrier()
     var position = [state.position.step]
@@ -189,7 +189,8 @@ public final class Trainer {
     times.hide(method.takeHidden())
     let digests = recordsGradients ? try gradientDigests() : nil
 
-    try method.exchange(at: step, samples: batch.shards.map(\.count), measuringNorm: measuringNorm) { enter($0) }
+    let samples = BatchSamples(hosted: batch.shards.map(\.count), global: batch.sampleCount)
+    try method.exchange(at: step, samples, measuringNorm: measuringNorm) { enter($0) }
     enter(.communication)
     activity.enter(.exchanging)
     let total = try total(sums, Wishes(stop: wantsToStop(), save: wantsToSave))
@@ -200,7 +201,8 @@ public final class Trainer {
 
     state.position.step += 1
     return StepResult(
-      batch: batch, loss: total.loss / Double(batch.sampleCount), correct: total.correct, gradientNorm: measuringNorm ? norm : .nan,
+      batch: batch, loss: total.loss / Double(batch.sampleCount), correct: total.correct,
+      gradientNorm: measuringNorm ? norm : .nan,
       learningRate: step.learningRate, wishes: total.wishes, gradientDigests: digests)
   }
 

@@ -20,12 +20,17 @@ public final class TrainingState {
   public let slotNames: [String]
   public let slots: [FloatBuffer]
   let shards: ShardVectors
+  /// What all shards keep alike for a codec: vectors of one "shard".
+  let common: ShardVectors
   public var position = Position(step: 0)
 
   /// A state over vectors that are there: parameters, then slots.
-  init(layout: ParameterLayout, slotNames: [String], vectors: [FloatBuffer], shards: ShardVectors = ShardVectors()) {
+  init(
+    layout: ParameterLayout, slotNames: [String], vectors: [FloatBuffer], shards: ShardVectors = ShardVectors(),
+    common: ShardVectors = ShardVectors()
+  ) {
     precondition(vectors.count == 1 + slotNames.count)
-    (self.layout, self.slotNames, self.shards) = (layout, slotNames, shards)
+    (self.layout, self.slotNames, self.shards, self.common) = (layout, slotNames, shards, common)
     parameters = vectors[0]
     slots = Array(vectors.dropFirst())
   }
@@ -36,10 +41,13 @@ public final class TrainingState {
   }
 
   /// A state of zeros beside what shards keep.
-  init(layout: ParameterLayout, slotNames: [String], shards: ShardVectors) throws {
+  init(
+    layout: ParameterLayout, slotNames: [String], shards: ShardVectors, common: ShardVectors = ShardVectors()
+  ) throws {
     self.layout = layout
     self.slotNames = slotNames
     self.shards = shards
+    self.common = common
     parameters = try FloatBuffer(count: layout.count)
     // Different starts within a page, so that an update's vectors do not compete for the same cache sets. The gradient
     // takes the next multiple.
@@ -51,7 +59,7 @@ public final class TrainingState {
     if shards.isEmpty { return self }
     let whole = TrainingState(
       layout: layout, slotNames: slotNames, vectors: [parameters] + slots,
-      shards: try ShardVectors(allOf: count, layout, own: shards))
+      shards: try ShardVectors(allOf: count, layout, own: shards), common: common)
     whole.position = position
     return whole
   }
@@ -60,17 +68,23 @@ public final class TrainingState {
   func blank(shards count: Int) throws -> TrainingState {
     try TrainingState(
       layout: layout, slotNames: slotNames,
-      shards: ShardVectors(layout, slots: shards.slots, shards: 0..<count))
+      shards: ShardVectors(layout, slots: shards.slots, shards: 0..<count),
+      common: ShardVectors(layout, slots: common.slots, shards: 0..<1))
   }
 
   /// Takes the run's part, the position included, of another state of the same layout.
   func assign(from other: TrainingState) {
     precondition(other.layout.count == layout.count && other.slotNames == slotNames)
-    for (own, values) in zip([parameters] + slots, [other.parameters] + other.slots) {
+    for (own, values) in zip(
+      [parameters] + slots + commonVectors, [other.parameters] + other.slots + other.commonVectors)
+    {
       own.pointer.update(from: values.pointer, count: layout.count)
     }
     position = other.position
   }
+
+  /// The vectors of `common`.
+  var commonVectors: [FloatBuffer] { common.slots.indices.map { common[0, $0] } }
 
   /// The average of parameters and running statistics; nil where none is kept. It is the last slot.
   var average: FloatBuffer? { slotNames.last == ParameterAverage.slot ? slots.last : nil }
@@ -87,6 +101,8 @@ public final class TrainingState {
     let vector: FloatBuffer
     /// Whether it has no running statistics.
     let trainableOnly: Bool
+    /// Whether its tensors stand in the standard layout.
+    var isStandard = false
   }
 
   /// All vectors of the state.
@@ -100,23 +116,37 @@ public final class TrainingState {
       shards.slots.indices.map { slot in
         Stored(
           prefix: "shards/\(zeroPadded(shard, 5))/\(shards.slots[slot].name)/", vector: shards[shard, slot],
-          trainableOnly: !shards.slots[slot].holdsStatistics)
+          trainableOnly: !shards.slots[slot].holdsStatistics, isStandard: shards.slots[slot].isStandard)
       }
     }
+    let ofAll = common.slots.indices.map { slot in
+      Stored(
+        prefix: "compression/\(common.slots[slot].name)/", vector: common[0, slot], trainableOnly: true,
+        isStandard: common.slots[slot].isStandard)
+    }
     return [Stored(prefix: Checkpoint.Parameters.trained.prefix, vector: parameters, trainableOnly: false)] + slots
-      + ofShards
+      + ofAll + ofShards
   }
 
   /// All tensors of the state, the position included.
   public var stateTensors: [TensorSource] {
-    stored.flatMap { tensors(of: $0.vector, prefix: $0.prefix, trainableOnly: $0.trainableOnly) }
+    stored.flatMap {
+      tensors(of: $0.vector, prefix: $0.prefix, trainableOnly: $0.trainableOnly, isStandard: $0.isStandard)
+    }
       + [TensorSource(name: "position/step", shape: [1], integers: [Int64(position.step)])]
   }
 
   /// A flat vector of this layout as files hold it.
-  func tensors(of vector: FloatBuffer, prefix: String, trainableOnly: Bool) -> [TensorSource] {
+  func tensors(
+    of vector: FloatBuffer, prefix: String, trainableOnly: Bool, isStandard: Bool = false
+  ) -> [TensorSource] {
     layout.entries.filter { !trainableOnly || $0.parameter.isTrainable }.map { entry in
       TensorSource(name: prefix + entry.parameter.name, shape: entry.parameter.shape) { [layout] emit in
+        if isStandard {
+          return try emit(
+            UnsafeBufferPointer(
+              start: vector.pointer + entry.range.lowerBound, count: entry.parameter.count))
+        }
         try layout.standardValues(of: entry, in: vector.pointer).withUnsafeBufferPointer(emit)
       }
     }

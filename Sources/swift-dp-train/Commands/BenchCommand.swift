@@ -2,6 +2,8 @@ import ArgumentParser
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure the speed of a step, of the sum of gradients or of the data path.",
-    subcommands: [BenchStepCommand.self, BenchAllReduceCommand.self, BenchDataCommand.self])
+    commandName: "bench", abstract: "Measure the speed of steps, sums of gradients, codecs or the data path.",
+    subcommands: [
+      BenchStepCommand.self, BenchAllReduceCommand.self, BenchCodecCommand.self, BenchDataCommand.self,
+    ])
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compression
 import Training
 
 struct MethodOptions: ParsableArguments {
@@ -17,6 +18,13 @@ struct MethodOptions: ParsableArguments {
   @Option(help: "Part of its distance to the center that a shard moves at a meeting of easgd (default: 0.9 ÷ shards).")
   var elasticRate: Double?
 
+  @Option(
+    help: """
+      How gradients are compressed between shards: float16, bfloat16, 8-bit, 1-bit, sign, qsgd:LEVELS, terngrad, \
+      top-k:RATIO, random-k:RATIO, dgc:RATIO[:EPOCHS] or powersgd:RANK (default: none).
+      """)
+  var compress: String?
+
   func apply(to recipe: inout Recipe) throws {
     if let method { recipe.method = try known(method, flag: "--method") }
     if let localSteps {
@@ -31,6 +39,11 @@ struct MethodOptions: ParsableArguments {
     if let elasticRate {
       try check(elasticRate > 0 && elasticRate < 1, "--elastic-rate \(elasticRate)", "give more than 0 and less than 1")
       recipe.elasticRate = elasticRate
+    }
+    if let compress {
+      do { recipe.compression = try GradientCompression(parsing: compress) } catch {
+        throw TrainingError(.badConfiguration, "--compress \(compress): \(error)")
+      }
     }
   }
 }

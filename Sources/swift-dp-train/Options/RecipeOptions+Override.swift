@@ -77,6 +77,7 @@ extension MethodOptions {
     localAfter = other.localAfter ?? localAfter
     localMomentum = other.localMomentum ?? localMomentum
     elasticRate = other.elasticRate ?? elasticRate
+    compress = other.compress ?? compress
   }
 }
 

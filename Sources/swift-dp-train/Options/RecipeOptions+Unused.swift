@@ -64,6 +64,27 @@ extension RecipeOptions {
     try check(method.localAfter, "--local-after", .local, .easgd)
     try check(method.localMomentum, "--local-momentum", .local)
     try check(method.elasticRate, "--elastic-rate", .easgd)
+    if recipe.compression != .none {
+      let setting = "--compress \(recipe.compression)"
+      func refuse(_ found: String, _ remedy: String) throws { throw invalid("\(setting) with \(found)", remedy) }
+      let name = recipe.method.rawValue
+      if recipe.method.isLocal { try refuse("--method \(name)", "leave one of them out: \(name) sends no gradients") }
+      if let given = reduction.allReduce {
+        try refuse("--all-reduce \(given)", "leave one of them out: codecs have their own sums")
+      }
+      if let given = reduction.bucketSize {
+        try refuse("--bucket-size \(given)", "leave one of them out: codecs have their own sums")
+      }
+      if recipe.codecTakesMomentum {
+        let optimizer = recipe.optimizer.rawValue
+        if recipe.optimizer != .sgd {
+          try refuse("--optimizer \(optimizer)", "give --optimizer sgd, whose momentum the codec applies")
+        }
+        if recipe.correctsMomentum {
+          try refuse("--momentum-correction", "leave it out: the codec corrects momentum itself")
+        }
+      }
+    }
     if recipe.method.isLocal, let decay = recipe.averageDecay {
       throw invalid(
         "--average-parameters \(decay) with --method \(recipe.method.rawValue)",
