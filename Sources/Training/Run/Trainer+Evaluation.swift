@@ -7,7 +7,10 @@ extension Trainer {
   func evaluate() throws -> EvaluationReport {
     let begin = DispatchTime.now().uptimeNanoseconds
     activity.enter(.evaluating)
-    let sums = try Evaluator(world: world, recipe: recipe, data: data, executor: executor).run(state.parameters.pointer)
+    var evaluator = Evaluator(world: world, recipe: recipe, data: data, executor: executor)
+    evaluator.waits = { [activity] in activity.enter(.gatheringEvaluations) }
+    let sums = try evaluator.run(state.parameters.pointer)
+    enter(nil)
     let total = data.evaluation.count
     return EvaluationReport(
       epoch: Double(state.position.step) / Double(plan.stepsPerEpoch), step: state.position.step,
@@ -18,7 +21,9 @@ extension Trainer {
   /// Stops the run if any rank holds other parameters than the rest. Collective.
   func checkParametersAreEqual(_ when: String) throws {
     let digest = try state.parametersDigest().bytes
+    activity.enter(.comparing)
     let strangers = try world.ranksThatDiffer(digest)
+    enter(nil)
     if strangers.isEmpty { return }
     try world.agree {
       throw TrainingError(

@@ -47,7 +47,7 @@ public final class Trainer {
     didSet {
       executor.publishPlace(in: activity.pointer(.detail))
       reducer.publishPlace(in: activity.pointer(.detail))
-      vectors.memory?.barrierWaits = { [activity] in activity.enter($0 ? .exchanging : .updating) }
+      vectors.memory?.barrierWaits = { [activity] in activity.enter($0 ? .updatingTogether : .updating) }
     }
   }
   /// Asked once a step, on every rank; if any says yes, all stop after that step.
