@@ -86,7 +86,7 @@ import Testing
     #expect(job.exitCode == 70 && !job.timedOut, "\(job.transcript)")
     #expect(
       errors(job).first?.contains(
-        #/ Rank 0 \([^ ]+, process \d+\) does not go on, saving for \d\.\d s\. Ranks 1, 2 are waiting for rank 0 to save\. /#
+        #/ Rank 0 \([^ ]+, process \d+\) does not go on, saving for \d\.\d s\. Ranks 1, 2 are waiting for rank 0\. /#
       ) == true, "\(job.transcript)")
     try expectNoProcesses(of: directory)
   }

@@ -83,7 +83,7 @@ extension Trainer {
       try actions.afterStep(stepEnd)
       enter(nil)
       if result.isStopRequested && number < end {
-        activity.enter(world.rank == 0 ? .saving : .agreeing)
+        activity.enter(world.rank == 0 ? .saving : .waitingForFirst)
         try actions.stop(progress)
         return nil
       }

@@ -143,6 +143,7 @@ public final class Trainer {
   /// Collective; `load` is called on rank 0.
   public func start(load: (TrainingState) throws -> Void = { _ in }) throws {
     try checkSchedulesAreEqual()
+    if world.rank > 0 { activity.enter(.waitingForFirst) }
     try world.agree {
       if world.rank == 0 {
         try executor.parameterLayout.initialize(state.parameters.pointer, seed: recipe.seed)

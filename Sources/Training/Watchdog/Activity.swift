@@ -4,12 +4,13 @@ import CSystem
 public enum Operation: Int, Sendable, CaseIterable {
   case starting, connecting, readingData, planning, takingBatch, computing, summing, exchanging, updating, evaluating
   case saving, betweenSteps, finishing
-  case updatingTogether, gatheringEvaluations, comparing, agreeing
+  case updatingTogether, gatheringEvaluations, comparing, waitingForFirst
 
   /// Whether a rank in it waits for others, so that it is not the one that holds the job up.
   var isWait: Bool {
     switch self {
-    case .connecting, .summing, .exchanging, .updatingTogether, .gatheringEvaluations, .comparing, .agreeing: true
+    case .connecting, .summing, .exchanging, .updatingTogether, .gatheringEvaluations, .comparing, .waitingForFirst:
+      true
     default: false
     }
   }
@@ -36,7 +37,7 @@ public enum Operation: Int, Sendable, CaseIterable {
     case .updatingTogether: "waiting for the other ranks of its node to update parameters"
     case .gatheringEvaluations: "waiting for the other ranks' parts of the evaluation"
     case .comparing: "comparing parameters with the other ranks"
-    case .agreeing: "waiting for rank 0 to save"
+    case .waitingForFirst: "waiting for rank 0"
     }
   }
 }
