@@ -57,7 +57,10 @@ make_account() {
 # Makes the files that all hosts of the bed share.
 #   $1  hosts   $2  slots of each   $3  the user who logs in
 make_files() {
-  local index
+  local index mask
+  mask=$(umask)
+  # The user reads them too.
+  umask 022
   mount -t tmpfs -o mode=755 tmpfs /run
   make_account "$3"
   mkdir -p "$home/.ssh"
@@ -103,6 +106,7 @@ export OMPI_MCA_btl OMPI_MCA_mpi_yield_when_idle OMPI_MCA_rmaps_base_oversubscri
 export OMPI_MCA_hwloc_base_binding_policy OMPI_MCA_orte_default_hostfile
 exec "\$@"
 END
+  umask "$mask"
 }
 
 # Becomes process 1 of a host, in namespaces that are new but for what they were copied from.

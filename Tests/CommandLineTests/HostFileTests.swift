@@ -82,6 +82,7 @@ private struct Site {
     let scripts = URL(fileURLWithPath: launchScript("run")).deletingLastPathComponent().path
     let copy = try TestSupport.run(["cp", "-r", scripts, product("swift-dp-train"), directory.url.path])
     try #require(copy.exitCode == 0, "\(copy.transcript)")
+    _ = try TestSupport.run(["chmod", "-R", "a+rX", directory.url.path])
     work = directory.url.appendingPathComponent("work")
     let files = FileManager.default
     try files.createDirectory(at: work, withIntermediateDirectories: false)
