@@ -19,8 +19,9 @@ let package = Package(
     .library(name: "Optimizers", targets: ["Optimizers"]),
     .library(name: "Models", targets: ["Models"]),
     .library(name: "Training", targets: ["Training"]),
-    // Loaded into the trainer by tests (Tests/StorageFaults/include/storage_faults.h).
+    // Loaded into the trainer by tests (storage_faults.h and mpi_faults.h in Tests).
     .library(name: "StorageFaults", type: .dynamic, targets: ["StorageFaults"]),
+    .library(name: "MPIFaults", type: .dynamic, targets: ["MPIFaults"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -76,6 +77,8 @@ let package = Package(
     .testTarget(name: "CompressionTests", dependencies: ["Compression", "Determinism", "CKernels"]),
     // Records and breaks a program's calls on storage.
     .target(name: "StorageFaults", path: "Tests/StorageFaults"),
+    // Leaves out and repeats a rank's calls of MPI.
+    .target(name: "MPIFaults", dependencies: ["CMPI"], path: "Tests/MPIFaults"),
     .testTarget(name: "StorageTests", dependencies: ["Training", "swift-dp-train", "TestSupport"]),
     // The readers of files, fed with damaged ones: in the suite, and for long by Tests/Fuzzing/run.
     .target(name: "CFuzzing", path: "Tests/Fuzzing/CFuzzing"),

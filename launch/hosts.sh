@@ -42,18 +42,36 @@ mpirun openmpi-bin"
     echo "Hosts need a bridge, veth and tbf, which this kernel does not give (${output//$'\n'/, })."
 }
 
+# Sets `account`, the words that make a command one of the user $1, and that user's `user_id` and `home`. One who is not root
+# exists on the hosts only, with a number that nobody on the machine has.
+make_account() {
+  user_id=0 home=$bed/home account=()
+  if [ "$1" != root ]; then
+    user_id=60000 home=$bed/home-$1
+    while getent passwd "$user_id" >/dev/null || getent group "$user_id" >/dev/null; do user_id=$((user_id + 1)); done
+    account=(setpriv "--reuid=$user_id" "--regid=$user_id" --clear-groups
+      env "HOME=$home" "USER=$1" "LOGNAME=$1")
+  fi
+}
+
 # Makes the files that all hosts of the bed share.
-#   $1  hosts   $2  slots of each
+#   $1  hosts   $2  slots of each   $3  the user who logs in
 make_files() {
-  local index
+  local index mask
+  mask=$(umask)
+  # The user reads them too.
+  umask 022
   mount -t tmpfs -o mode=755 tmpfs /run
-  mkdir -p "$bed/home/.ssh"
+  make_account "$3"
+  mkdir -p "$home/.ssh"
   dropbearkey -t ed25519 -f "$bed/host-key" >/dev/null 2>&1
   ssh-keygen -q -t ed25519 -N '' -f "$bed/key"
-  cp "$bed/key.pub" "$bed/home/.ssh/authorized_keys"
+  cp "$bed/key.pub" "$home/.ssh/authorized_keys"
+  chown -R "$user_id:$user_id" "$home" "$bed/key"
   # A login must not depend on the machine's own account: not on its shell's start-up files, nor on a lock.
-  { grep -v '^root:' /etc/passwd || true; echo "root:*:0:0:root:$bed/home:$bed/sh"; } >"$bed/passwd"
-  echo 'root:*:19000:0:99999:7:::' >"$bed/shadow"
+  { grep -v "^$3:" /etc/passwd || true; echo "$3:*:$user_id:$user_id::$home:$bed/sh"; } >"$bed/passwd"
+  { grep -v "^$3:" /etc/group || true; echo "$3:*:$user_id:"; } >"$bed/group"
+  echo "$3:*:19000:0:99999:7:::" >"$bed/shadow"
   echo "$bed/sh" >"$bed/shells"
   # The server sets a PATH of its own; here the programs of the caller's are wanted.
   printf '#!/bin/sh\nPATH=%q\nexec /bin/sh "$@"\n' "$PATH" >"$bed/sh"
@@ -64,7 +82,7 @@ make_files() {
     echo "node$index slots=$2" >>"$bed/hostfile"
   done
   cat >"$bed/ssh-config" <<END
-User root
+User $3
 IdentityFile $bed/key
 IdentitiesOnly yes
 StrictHostKeyChecking no
@@ -73,10 +91,10 @@ GSSAPIAuthentication no
 BatchMode yes
 LogLevel ERROR
 END
-  # What a command on a host starts with; variables that the caller has set stay.
+  # What a command on a host starts with; variables that the caller has set stay. The user may not see the files here.
   cat >"$bed/enter" <<END
 cd "\$1" && shift || exit
-source "$root/launch/lib.sh"
+$(declare -f mpi_environment)
 mpi_environment
 export OMPI_MCA_plm_rsh_agent="ssh -F $bed/ssh-config"
 export OMPI_MCA_btl_tcp_if_include=$subnet.0/24 OMPI_MCA_oob_tcp_if_include=$subnet.0/24
@@ -88,6 +106,7 @@ export OMPI_MCA_btl OMPI_MCA_mpi_yield_when_idle OMPI_MCA_rmaps_base_oversubscri
 export OMPI_MCA_hwloc_base_binding_policy OMPI_MCA_orte_default_hostfile
 exec "\$@"
 END
+  umask "$mask"
 }
 
 # Becomes process 1 of a host, in namespaces that are new but for what they were copied from.
@@ -103,6 +122,7 @@ become_host() {
   nsenter --net="/proc/$2/ns/net" ip link set "port$index" master switch up
   mount -t tmpfs -o mode=1777 tmpfs /dev/shm
   mount --bind "$bed/passwd" /etc/passwd
+  mount --bind "$bed/group" /etc/group
   mount --bind "$bed/shadow" /etc/shadow
   mount --bind "$bed/shells" /etc/shells
   mount --bind "$bed/names" /etc/hosts
@@ -150,7 +170,7 @@ stop_hosts() {
 entry() {
   local process=/proc/${host_process[$1]}/ns
   echo nsenter "--net=$process/net" "--uts=$process/uts" "--ipc=$process/ipc" "--mount=$process/mnt" \
-    "--pid=$process/pid_for_children" bash "$bed/enter"
+    "--pid=$process/pid_for_children" "${account[@]}" bash "$bed/enter"
 }
 
 # Limits what goes into and out of each host: a rate as 100mbit or none, and a delay as 1ms or none.

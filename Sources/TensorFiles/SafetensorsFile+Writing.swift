@@ -3,11 +3,12 @@ extension SafetensorsFile {
   ///
   /// The order in the file is that of the safetensors library: wider elements first, so that each is aligned, then by
   /// name. Names must be unique and not `__metadata__`. Equal tensors and metadata give equal bytes.
+  /// - Parameter goesOn: called after every tensor.
   /// - Returns: the SHA-256 of the file's bytes.
   /// - Throws: `TensorFileError` of kind `.cannotWrite`, or what a source throws.
   @discardableResult
   public static func write(
-    _ sources: [TensorSource], metadata: [String: String] = [:], to path: String
+    _ sources: [TensorSource], metadata: [String: String] = [:], to path: String, goesOn: () -> Void = {}
   ) throws -> SHA256.Digest {
     let ordered = sources.sorted {
       let (a, b) = ($0.description, $1.description)
@@ -26,6 +27,7 @@ extension SafetensorsFile {
         hash.update($0)
         try file.append($0)
       }
+      goesOn()
     }
     try file.commit()
     return hash.finish()

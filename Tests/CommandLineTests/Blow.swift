@@ -27,7 +27,7 @@ final class Blow {
   var launcher: pid_t? {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     return names.lazy.compactMap(pid_t.init).first { process in
-      guard let command = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") else { return false }
+      guard let command = contents(ofFile: "/proc/\(process)/cmdline") else { return false }
       let words = String(decoding: command, as: UTF8.self).split(separator: "\0")
       return words.first == "mpirun" && words.contains(run.path[...]) && Self.parent(of: process) == getpid()
     }

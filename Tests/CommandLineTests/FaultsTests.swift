@@ -17,11 +17,6 @@ import Testing
 
   private static let reference = Result { try record(settings, .alone).value("state_sha256") }
 
-  /// Names in shared memory but for those that a killed Open MPI leaves, which launch/ removes.
-  private func segments() throws -> Set<String> {
-    Set(try FileManager.default.contentsOfDirectory(atPath: "/dev/shm").filter { !$0.hasPrefix("vader_segment.") })
-  }
-
   /// Trains on three ranks, and does something to one of them after a step that is printed: one in the middle of an epoch.
   private func train(
     _ sharing: String, into run: String, afterStep step: Int, rank: Int, _ fault: @escaping (pid_t) -> Void
@@ -36,7 +31,7 @@ import Testing
   }
 
   @Test(arguments: sharings) func aKilledRankEndsTheJobAndTheRunGoesOn(_ sharing: String) throws {
-    let before = try segments()
+    let before = try sharedMemoryNames()
     let points = [(70, 0), (230, 2), (110, 1), (310, 1), (150, 0), (430, 2)]
     for (step, rank) in Self.isLong ? points : Array(points.prefix(2)) {
       let directory = try TemporaryDirectory()
@@ -44,7 +39,7 @@ import Testing
       let job = try train(sharing, into: run, afterStep: step, rank: rank) { kill($0, SIGKILL) }
       #expect(job.exitCode != 0 && !job.timedOut, "\(job.transcript)")
       #expect(try processes(of: run).isEmpty, "processes are left")
-      #expect(try segments().subtracting(before) == [])
+      #expect(try sharedMemoryNames().subtracting(before) == [])
 
       let rest = try Launch.ranks(2).run(
         ["train", "--run-dir", run] + Self.settings + sharing.split(separator: " ").map(String.init),
@@ -57,7 +52,7 @@ import Testing
   }
 
   @Test(arguments: sharings) func aStoppedOrSlowRankOnlyDelays(_ sharing: String) throws {
-    let before = try segments()
+    let before = try sharedMemoryNames()
     let faults: [(String, (pid_t) -> Void)] = [
       (
         "stopped",
@@ -86,7 +81,7 @@ import Testing
       try #require(job.exitCode == 0 && !job.timedOut, "\(fault.0): \(job.transcript)")
       let ended = try Record(job, directory: URL(fileURLWithPath: run))
       #expect(try ended.value("state_sha256") == Self.reference.get(), "\(fault.0)")
-      #expect(try segments().subtracting(before) == [])
+      #expect(try sharedMemoryNames().subtracting(before) == [])
     }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What `events.jsonl` says of a run, be it under way; a last half line is left out.
@@ -17,7 +18,7 @@ struct RunEvents {
 
   /// - Parameter run: the directory, which may not be there yet.
   init(_ run: URL, stepsPerEpoch: Int = 121) throws {
-    guard let data = FileManager.default.contents(atPath: run.appendingPathComponent("events.jsonl").path),
+    guard let data = contents(ofFile: run.appendingPathComponent("events.jsonl").path),
       let end = data.lastIndex(of: UInt8(ascii: "\n"))
     else { return }
     for line in data[...end].split(separator: UInt8(ascii: "\n")) {

@@ -123,8 +123,8 @@ func synthetic(_ shape: String, train: Int, test: Int) -> [String] {
 func processes(of directory: String) throws -> [Int: pid_t] {
   var found: [Int: pid_t] = [:]
   for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
-    guard let process = pid_t(name), let command = FileManager.default.contents(atPath: "/proc/\(name)/cmdline"),
-      let variables = FileManager.default.contents(atPath: "/proc/\(name)/environ")
+    guard let process = pid_t(name), let command = contents(ofFile: "/proc/\(name)/cmdline"),
+      let variables = contents(ofFile: "/proc/\(name)/environ")
     else { continue }
     let words = String(decoding: command, as: UTF8.self).split(separator: "\0")
     guard words.first?.hasSuffix("swift-dp-train") == true, words.contains(where: { $0.hasPrefix(directory) }) else {

@@ -4,7 +4,7 @@ import Testing
 
 /// Hangs and deaths: who holds the job up is named within the limit, nothing stays behind, and the run goes on.
 @Suite(.serialized) struct WatchdogTests {
-  private static let arguments =
+  static let arguments =
     synthetic("1x12x12", train: 24_000, test: 20) + [
       "--model", "lenet5", "--shards", "4", "--batch-size", "12", "--steps", "20000", "--save-every", "100", "--seed",
       "5",
@@ -17,12 +17,6 @@ import Testing
 
   private func errors(_ job: CommandResult) -> [Substring] {
     job.standardError.split(separator: "\n").filter { $0.hasPrefix("error (") }
-  }
-
-  /// Returns when no process of a run is left.
-  private func expectNothingLeft(_ directory: TemporaryDirectory) throws {
-    for _ in 0..<80 where try !processes(of: directory.url.path).isEmpty { usleep(100_000) }
-    #expect(try processes(of: directory.url.path) == [:], "processes are left")
   }
 
   /// A rank that is stopped, be it rank 0, which watches.
@@ -46,7 +40,7 @@ import Testing
       let stacks = directory.url.appendingPathComponent("run/logs/stacks-000\(other).txt")
       #expect(try String(contentsOf: stacks, encoding: .utf8).contains("thread "), "rank \(other)")
     }
-    try expectNothingLeft(directory)
+    try expectNoProcesses(of: directory)
   }
 
   /// A file that cannot be opened for ever, as on a file system that does not answer.
@@ -71,7 +65,30 @@ import Testing
       errors(job).first?.contains(
         #/Rank 1 \([^ ]+, process \d+\) does not go on, reading .*data\/[a-z0-9-]+ubyte.* for \d/#) == true,
       "\(job.transcript)")
-    try expectNothingLeft(workbench.directory)
+    try expectNoProcesses(of: workbench.directory)
+  }
+
+  /// The save that a job ends with, on a disk that takes nothing.
+  @Test func aSaveWithoutEndIsNamed() throws {
+    let directory = try TemporaryDirectory()
+    let stalled =
+      [
+        "env", "LD_PRELOAD=" + product("libStorageFaults.so"),
+        "STORAGE_FAULTS_ROOT=" + directory.url.appendingPathComponent("run/checkpoints").path,
+        "STORAGE_FAULTS_ACTION=stall", "STORAGE_FAULTS_MILLISECONDS=60000", "STORAGE_FAULTS_CALLS=write",
+        "STORAGE_FAULTS_AT=1",
+      ] + train(in: directory)
+    let job = try mpirun(
+      np: 1, stalled + [":", "-np", "2"] + train(in: directory), options: ["-q", "--bind-to", "none"], timeLimit: 40,
+      intervention: Intervention(afterOutput: "step ") {
+        for process in try processes(of: directory.url.path).values { kill(process, SIGUSR1) }
+      })
+    #expect(job.exitCode == 70 && !job.timedOut, "\(job.transcript)")
+    #expect(
+      errors(job).first?.contains(
+        #/ Rank 0 \([^ ]+, process \d+\) does not go on, saving for \d\.\d s\. Ranks 1, 2 are waiting for rank 0\. /#
+      ) == true, "\(job.transcript)")
+    try expectNoProcesses(of: directory)
   }
 
   /// The job's code is that of the signal; who it was and where stands above.
@@ -88,7 +105,7 @@ import Testing
         $0.contains(#/error \(71\): Rank \d \([^ ]+, process \d+\) was ended by signal 9, or by another .+ in step /#)
           && $0.contains("Rank \(rank) ")
       }, "\(job.transcript)")
-    try expectNothingLeft(directory)
+    try expectNoProcesses(of: directory)
   }
 
   /// A host that is frozen and a link that is cut, which would hang Open MPI for ever.
@@ -109,7 +126,7 @@ import Testing
       #expect(text.contains("Nothing is heard of rank 3 (node1, process "), "\(job.transcript)")
       if fault == "frozen" { try hosts.thaw(1) }
       hosts.remove()
-      try WatchdogTests().expectNothingLeft(directory)
+      try expectNoProcesses(of: directory)
     }
   }
 }

@@ -101,7 +101,7 @@ public func run(
   var intervention = intervention
   var failure: (any Error)?
   func texts() -> [String] {
-    files.map { String(decoding: FileManager.default.contents(atPath: $0) ?? Data(), as: UTF8.self) }
+    files.map { String(decoding: contents(ofFile: $0) ?? Data(), as: UTF8.self) }
   }
   var usage = rusage()
   func ended() -> Bool { wait4(process, &status, WNOHANG, &usage) != 0 }

@@ -31,10 +31,13 @@ public final class Hosts: @unchecked Sendable {
   /// - Parameters:
   ///   - bandwidth: of each link, in both directions; nil for what the machine can.
   ///   - latency: on the way from host to host; an error where the kernel has no netem.
-  public init(count: Int, bandwidth: Bandwidth? = nil, latency: Latency? = nil) throws {
+  ///   - user: who all commands and logins are; another than root is known to the hosts only.
+  public init(count: Int, bandwidth: Bandwidth? = nil, latency: Latency? = nil, user: String = "root") throws {
     self.count = count
     bed.executableURL = URL(fileURLWithPath: Self.script)
-    bed.arguments = ["--control", "--hosts", "\(count)"] + Self.shape(bandwidth, latency, "--bandwidth", "--latency")
+    bed.arguments =
+      ["--control", "--hosts", "\(count)", "--user", user]
+      + Self.shape(bandwidth, latency, "--bandwidth", "--latency")
     bed.standardInput = orders
     bed.standardOutput = answers
     // The end of this process is to close the pipes.

@@ -83,6 +83,21 @@ import Training
     job.hear(0)
     job.hear(60)
     #expect(ranks(job.hang(at: 60)?.missing) == [3])
+    let text = job.hang(at: 60).map { WatchReport().hang($0, at: 60) } ?? ""
+    #expect(
+      text.contains(
+        "Rank 3 (node1, process 103) is out of step: in step 41, waiting in a sum of gradients, for 1m00s. Ranks 0, 1, 2 are in "
+          + "step 42, waiting in a sum of gradients. "), "\(text)")
+  }
+
+  /// Which of two is right nobody can know.
+  @Test func ofTwoTheOneAheadIsNamed() {
+    for (operations, ahead) in [([Operation.summing, .exchanging], 1), ([.exchanging, .summing], 0)] {
+      var job = Job(operations)
+      job.hear(0)
+      job.hear(60)
+      #expect(ranks(job.hang(at: 60)?.missing) == [ahead])
+    }
   }
 
   /// All in the same place: the network.

@@ -2,6 +2,7 @@
 //
 //   mpi-conformance                          all checks; one line for each that fails, exit 1; else the number of checks
 //   mpi-conformance nodes N N …              the same checks on nodes of so many ranks each
+//   mpi-conformance windows                  those of shared memory only
 //   mpi-conformance stream MEGABYTES         rank 0 sends so much to rank 1 and prints 10⁶ bytes a second
 //   mpi-conformance wait                     every rank says so and waits for ever
 //   mpi-conformance world                    prints rank and size
@@ -21,6 +22,7 @@ exit(
     switch arguments.first {
     case nil: return try checkEverything(world, nodes: [world.size])
     case "nodes": return try checkEverything(world, nodes: numbers)
+    case "windows": return try report(world) { try checkWindows(world, $0) }
     case "stream": try stream(world, bytes: numbers[0] * 1_000_000)
     case "wait":
       print("rank \(world.rank) waits")
@@ -54,18 +56,25 @@ exit(
   })
 
 func checkEverything(_ world: Communicator, nodes: [Int]) throws -> Int32 {
-  let checks = Checks(rank: world.rank)
   let all: [(Communicator, Checks) throws -> Void] = [
     checkCommunicators, checkBroadcast, checkAllReduce, checkGather, checkPointToPoint, checkRequests, checkWindows,
     checkReduction, checkAgreement,
   ]
-  try checkNodes(world, checks, ranks: nodes)
-  // On other nodes than asked for, the rest would tell nothing.
-  let isPlaced = try world.allReduce(checks.failures, .sum) == 0
-  for check in isPlaced ? all : [] {
-    try check(world, checks)
-    try world.barrier()
+  return try report(world) { checks in
+    try checkNodes(world, checks, ranks: nodes)
+    // On other nodes than asked for, the rest would tell nothing.
+    let isPlaced = try world.allReduce(checks.failures, .sum) == 0
+    for check in isPlaced ? all : [] {
+      try check(world, checks)
+      try world.barrier()
+    }
   }
+}
+
+/// Makes checks, and prints what they gave on all ranks; returns the exit code.
+func report(_ world: Communicator, _ body: (Checks) throws -> Void) throws -> Int32 {
+  let checks = Checks(rank: world.rank)
+  try body(checks)
   let failures = try world.allReduce(checks.failures, .sum)
   let count = try world.allReduce(checks.count, .sum)
   if world.rank == 0 { print(failures == 0 ? "\(count) checks hold" : "\(failures) of \(count) checks fail") }

@@ -50,9 +50,13 @@ public struct CheckpointStore: Sendable {
   ///
   /// A whole checkpoint of the same state that is there already is left alone.
   ///
-  /// - Parameter manifest: without digests, which are filled in.
+  /// - Parameters:
+  ///   - manifest: without digests, which are filled in.
+  ///   - goesOn: called after every tensor.
   /// - Throws: 74; nothing of the new checkpoint is left then.
-  public func write(_ state: TrainingState, _ manifest: Checkpoint.Manifest) throws -> Checkpoint {
+  public func write(
+    _ state: TrainingState, _ manifest: Checkpoint.Manifest, goesOn: () -> Void = {}
+  ) throws -> Checkpoint {
     let path = path(ofStep: manifest.step)
     var manifest = manifest
     return try classifying {
@@ -63,7 +67,7 @@ public struct CheckpointStore: Sendable {
         return there
       }
       let new = try AtomicDirectory(path: path)
-      let digest = try SafetensorsFile.write(state.stateTensors, to: new.file(Checkpoint.stateName))
+      let digest = try SafetensorsFile.write(state.stateTensors, to: new.file(Checkpoint.stateName), goesOn: goesOn)
       manifest.files = [Checkpoint.stateName: digest.description]
       try AtomicFile.write(manifest.sealed(), to: new.file(Checkpoint.manifestName))
       try new.commit()

@@ -29,6 +29,8 @@ final class CheckpointWriter {
     var bestStep: Int?
   }
 
+  /// Called from the thread again and again while it goes on.
+  var goesOn: @Sendable () -> Void = {}
   private let store: CheckpointStore
   private var snapshot: Snapshot?
   private var underWay: (request: Request, begin: Double, waited: Double, end: DispatchGroup)?
@@ -67,20 +69,20 @@ final class CheckpointWriter {
     end.enter()
     underWay = (request, Self.now - waited, waited, end)
     let work = Work(state: state, store: store, result: result)
-    Thread.detachNewThread {
+    Thread.detachNewThread { [goesOn] in
       // Training has the cores first. Linux takes 0 for the calling thread.
       _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
-      work.result.value = Result { try Self.write(work.state, request, to: work.store) }
+      work.result.value = Result { try Self.write(work.state, request, to: work.store, goesOn) }
       end.leave()
     }
   }
 
   private static func write(
-    _ state: TrainingState, _ request: Request, to store: CheckpointStore
+    _ state: TrainingState, _ request: Request, to store: CheckpointStore, _ goesOn: () -> Void
   ) throws -> Checkpoint {
     // Before the checkpoint, which says that there was such an evaluation.
     if let file = request.bestParameters { try state.writeParameters(to: file) }
-    let checkpoint = try store.write(state, request.manifest)
+    let checkpoint = try store.write(state, request.manifest, goesOn: goesOn)
     store.prune(keeping: request.keep, andStep: request.bestStep)
     return checkpoint
   }

@@ -5,6 +5,17 @@ import TensorFiles
 /// Ranks that were started with other settings, or read other files, would wait for one another or train nonsense.
 /// Hosts differ so where a file is not copied to all of them.
 
+extension Communicator {
+  /// Ends the job because a rank is unlike rank 0. Collective.
+  ///
+  /// - Parameter sentence: from what the two are called, as "rank 2 on node1".
+  func refuse(_ stranger: Int, _ code: ExitCode, _ sentence: (_ stranger: String, _ first: String) -> String) throws {
+    let hosts = try allGather(MPILibrary.processorName)
+    func name(_ rank: Int) -> String { "rank \(rank) on \(hosts[rank])" }
+    try agree { throw TrainingError(code, sentence(name(stranger), name(0))) }
+  }
+}
+
 extension TrainingJob {
   /// Stops where a rank has other settings than rank 0. Collective.
   ///
@@ -22,12 +33,8 @@ extension TrainingJob {
     guard let stranger = all.firstIndex(where: { $0 != all[0] }) else { return }
     let pairs = zip(all[stranger].split(separator: "\n"), all[0].split(separator: "\n")).filter { $0 != $1 }
     let list = pairs.map { "\($0), there \($1)" }.joined(separator: "; ")
-    let hosts = try world.allGather(MPILibrary.processorName)
-    try world.agree {
-      throw TrainingError(
-        .badConfiguration,
-        "rank \(stranger) on \(hosts[stranger]) has other settings than rank 0 on \(hosts[0]) (\(list)); "
-          + "give all ranks the same arguments and the same --config.")
+    try world.refuse(stranger, .badConfiguration) { stranger, first in
+      "\(stranger) has other settings than \(first) (\(list)); give all ranks the same arguments and the same --config."
     }
   }
 }
@@ -37,30 +44,34 @@ extension TrainingData {
   func checkEqual(on world: Communicator) throws {
     let digests = try world.allGather([digest])
     guard let stranger = digests.firstIndex(where: { $0 != digests[0] }) else { return }
-    let hosts = try world.allGather(MPILibrary.processorName)
-    try world.agree {
-      throw TrainingError(
-        .badData,
-        "rank \(stranger) on \(hosts[stranger]) has read other data than rank 0 on \(hosts[0]) (\(name)); "
-          + "give all hosts the same files.")
+    try world.refuse(stranger, .badData) { stranger, first in
+      "\(stranger) has read other data than \(first) (\(name)); give all hosts the same files."
+    }
+  }
+}
+
+extension Fingerprint {
+  /// Stops where a rank would compute other bits than rank 0. Collective.
+  func checkEqual(on world: Communicator) throws {
+    let all = try world.allGather(description)
+    guard let stranger = all.firstIndex(where: { $0 != all[0] }) else { return }
+    try world.refuse(stranger, .badConfiguration) {
+      "\($0) computes with other bits than \($1): it has \(all[stranger]), rank 0 has \(all[0]); use hosts of one kind."
     }
   }
 }
 
 extension Trainer {
-  /// Stops where a rank would sum otherwise than rank 0: other buckets, another strategy, other kernels. Collective.
+  /// Stops where a rank would sum otherwise than most: other buckets, another strategy, other kernels. Collective.
   func checkSchedulesAreEqual() throws {
     let buckets = zip(reducer.buckets, reducer.strategies).map { "\($0) \($1?.name ?? "native")" }
     let text = "plan \(planDigest), \(resources.placement), " + buckets.joined(separator: ", ")
     let strangers = try world.ranksThatDiffer(SHA256.hash(Array(text.utf8)).bytes)
     guard let stranger = strangers.first else { return }
     let all = try world.allGather("plan \(planDigest), \(count(buckets.count, "bucket"))")
-    let hosts = try world.allGather(MPILibrary.processorName)
-    try world.agree {
-      throw TrainingError(
-        .rankFailed,
-        "rank \(stranger) on \(hosts[stranger]) has planned other sums than the rest (\(all[stranger]); rank 0 has \(all[0])): "
-          + "give all hosts the same program and libraries; `swift-dp-train doctor` says which there are.")
+    try world.refuse(stranger, .rankFailed) { name, _ in
+      "\(name) has planned other sums than the rest (\(all[stranger]); rank 0 has \(all[0])): give all hosts the same program "
+        + "and libraries; `swift-dp-train doctor` says which there are."
     }
   }
 }

@@ -1,7 +1,6 @@
 import CKernels
 import COneDNN
 import Foundation
-import MPI
 
 /// What the bits of a run depend on beside its recipe (numerics contract, rule 11).
 public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
@@ -51,21 +50,5 @@ public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
     }
     return zip(parts, fields).filter { $0 != "\($1.name) \($1.value)" }.map { "\($0) (here \($1.value))" }
       .joined(separator: ", ")
-  }
-}
-
-extension Fingerprint {
-  /// Stops the job where ranks would compute different bits. Collective.
-  func checkEqual(on world: Communicator) throws {
-    let all = try world.allGather(description)
-    let strangers = all.indices.filter { all[$0] != all[0] }
-    guard let first = strangers.first else { return }
-    let hosts = try world.allGather(MPILibrary.processorName)
-    try world.agree {
-      throw TrainingError(
-        .badConfiguration,
-        "rank \(first) on \(hosts[first]) computes with other bits than rank 0 on \(hosts[0]): it has \(all[first]), "
-          + "rank 0 has \(all[0]); use hosts of one kind.")
-    }
   }
 }

@@ -79,9 +79,9 @@ public struct TrainingJob: Sendable {
     }
     let activity = watchdog?.activity ?? Activity()
     // Rank 0 holds the run directory; what it finds there decides for all.
-    activity.enter(world.rank == 0 ? .opening : .exchanging)
+    activity.enter(world.rank == 0 ? .opening : .waitingForFirst)
     let session = try world.agree {
-      defer { activity.enter(.exchanging) }
+      defer { activity.enter(.waitingForFirst) }
       return try world.rank == 0 && dryRun == nil ? RunSession(self) { activity.tick() } : nil
     }
     let path = try world.broadcast(session?.path ?? "")
@@ -144,6 +144,7 @@ public struct TrainingJob: Sendable {
     observer?.banner(Banner(trainer, world, self, session, readSeconds: seconds))
     let log = makeLog(path, trainer, world)
     watchdog?.tell(WatchReport.Names(trainer))
+    session?.writer.goesOn = { activity.tick() }
     session?.warn = { text in
       observer?.warning(text)
       log?.write("warning  \(text)")
@@ -186,6 +187,7 @@ public struct TrainingJob: Sendable {
       observer?.saved(step: trainer.state.position.step, directory: session?.path ?? "")
       return ExitCode.savedOnRequest.rawValue
     }
+    activity.enter(world.rank == 0 ? .finishing : .waitingForFirst)
     try world.agree { try session?.finish(trainer, summary, world) }
     observer?.done(summary, directory: session?.path)
     return ExitCode.done.rawValue

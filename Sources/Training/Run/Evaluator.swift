@@ -12,6 +12,8 @@ struct Evaluator {
   let recipe: Recipe
   let data: TrainingData
   let executor: Executor
+  /// Told before it waits for the other ranks.
+  var waits: () -> Void = {}
 
   /// Σ over the set of losses and of correct answers. Collective.
   ///
@@ -32,6 +34,7 @@ struct Evaluator {
       let range = part(rank, of: world.size, in: blocks.count)
       return 2 * range.lowerBound..<2 * range.upperBound
     }
+    waits()
     try values.withUnsafeMutableBufferPointer { try world.allGather(inPlace: $0, parts: parts) }
     var total = LossSums()
     for block in blocks.indices {

@@ -8,7 +8,10 @@ extension Trainer {
     let begin = DispatchTime.now().uptimeNanoseconds
     try method.settle(after: state.position.step)
     activity.enter(.evaluating)
-    let sums = try Evaluator(world: world, recipe: recipe, data: data, executor: executor).run(state.evaluated.pointer)
+    var evaluator = Evaluator(world: world, recipe: recipe, data: data, executor: executor)
+    evaluator.waits = { [activity] in activity.enter(.gatheringEvaluations) }
+    let sums = try evaluator.run(state.evaluated.pointer)
+    enter(nil)
     let total = data.evaluation.count
     return EvaluationReport(
       epoch: Double(state.position.step) / Double(plan.stepsPerEpoch), step: state.position.step,
@@ -19,7 +22,9 @@ extension Trainer {
   /// Stops the run if any rank holds other parameters than the rest. Collective.
   func checkParametersAreEqual(_ when: String) throws {
     let digest = try state.trainedDigest().bytes
+    activity.enter(.comparing)
     let strangers = try world.ranksThatDiffer(digest)
+    enter(nil)
     if strangers.isEmpty { return }
     try world.agree {
       throw TrainingError(

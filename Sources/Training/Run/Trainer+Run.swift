@@ -91,6 +91,7 @@ extension Trainer {
       if result.wishes.save { try actions.save(stepEnd) }
       enter(nil)
       if result.wishes.stop && number < end {
+        activity.enter(world.rank == 0 ? .saving : .waitingForFirst)
         try actions.stop(progress)
         return nil
       }

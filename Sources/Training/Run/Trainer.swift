@@ -44,7 +44,7 @@ public final class Trainer {
     didSet {
       executor.publishPlace(in: activity.pointer(.detail))
       reducer.publishPlace(in: activity.pointer(.detail))
-      vectors.memory?.barrierWaits = { [activity] in activity.enter($0 ? .exchanging : .updating) }
+      vectors.memory?.barrierWaits = { [activity] in activity.enter($0 ? .updatingTogether : .updating) }
     }
   }
   /// Asked once a step, on every rank; if any says yes, all stop after that step.
@@ -139,6 +139,7 @@ public final class Trainer {
   /// Collective; `load` is called on rank 0, with the vectors of all shards.
   public func start(load: (TrainingState) throws -> Void = { _ in }) throws {
     try checkSchedulesAreEqual()
+    if world.rank > 0 { activity.enter(.waitingForFirst) }
     let whole = try world.agree { () -> TrainingState? in
       guard world.rank == 0 else { return nil }
       try executor.parameterLayout.initialize(

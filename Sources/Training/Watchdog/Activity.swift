@@ -4,9 +4,16 @@ import CSystem
 public enum Operation: Int, Sendable, CaseIterable {
   case starting, opening, connecting, readingData, planning, takingBatch, computing, summing, exchanging, updating
   case evaluating, saving, betweenSteps, finishing
+  case updatingTogether, gatheringEvaluations, comparing, waitingForFirst
 
   /// Whether a rank in it waits for others, so that it is not the one that holds the job up.
-  var isWait: Bool { self == .summing || self == .exchanging || self == .connecting }
+  var isWait: Bool {
+    switch self {
+    case .connecting, .summing, .exchanging, .updatingTogether, .gatheringEvaluations, .comparing, .waitingForFirst:
+      true
+    default: false
+    }
+  }
 
   /// Whether it may take long without a sign of life.
   var mayTakeLong: Bool { self == .planning }
@@ -28,6 +35,10 @@ public enum Operation: Int, Sendable, CaseIterable {
     case .saving: "saving"
     case .betweenSteps: "between two steps"
     case .finishing: "writing the results"
+    case .updatingTogether: "waiting for the other ranks of its node to update parameters"
+    case .gatheringEvaluations: "waiting for the other ranks' parts of the evaluation"
+    case .comparing: "comparing parameters with the other ranks"
+    case .waitingForFirst: "waiting for rank 0"
     }
   }
 }

@@ -25,6 +25,9 @@ package struct JobWatch: Sendable {
     package var heard: Double
     /// Whether its node says nothing any more.
     package var isSilent = false
+
+    /// Of one that holds the job up: whether it waits as the others do, but elsewhere.
+    package var isOutOfStep: Bool { !isSilent && status.life == .running && status.operation.isWait }
   }
 
   /// Seconds without any sign of life after which it is a hang.
@@ -63,11 +66,13 @@ package struct JobWatch: Sendable {
     var missing = alive.filter(isCulprit)
     var waiting = alive.filter { !isCulprit($0) }
     if missing.isEmpty {
-      // All wait: those are out of step that wait in something else than most, or in an earlier step.
+      // All wait: those are out of step that wait in something else than most; of two, the one that is ahead.
       func place(_ seen: Seen) -> [Int] { [seen.status.step, seen.status.operation.rawValue, seen.status.detail] }
       var counts: [[Int]: Int] = [:]
       for seen in waiting { counts[place(seen), default: 0] += 1 }
-      let most = counts.max { ($0.value, $1.key[0]) < ($1.value, $0.key[0]) }?.key
+      let most = counts.max {
+        $0.value != $1.value ? $0.value < $1.value : $1.key.lexicographicallyPrecedes($0.key)
+      }?.key
       missing = waiting.filter { place($0) != most }
       waiting = waiting.filter { place($0) == most }
     }

@@ -30,6 +30,10 @@ package struct WatchReport: Sendable {
     }
   }
 
+  private func place(_ seen: JobWatch.Seen) -> String {
+    "in step \(grouped(seen.status.step + 1)), \(text(seen.status))"
+  }
+
   private func list(_ ranks: [JobWatch.Seen]) -> String {
     (ranks.count == 1 ? "rank " : "ranks ") + ranks.map { String($0.status.rank) }.joined(separator: ", ")
   }
@@ -44,14 +48,15 @@ package struct WatchReport: Sendable {
     } else {
       text += hang.missing.prefix(4).map { seen in
         let since = duration(now - seen.changed)
+        if seen.isOutOfStep { return "\(capitalised(name(seen))) is out of step: \(place(seen)), for \(since). " }
         if seen.isSilent { return "Nothing is heard of \(name(seen)), which was last \(self.text(seen.status)). " }
         let how = seen.status.life == .stopped ? "is stopped" : "does not go on"
         return "\(capitalised(name(seen))) \(how), \(self.text(seen.status)) for \(since). "
       }.joined()
       if hang.missing.count > 4 { text += "So it is with \(hang.missing.count - 4) more. " }
       if let first = hang.waiting.first {
-        text +=
-          "\(capitalised(list(hang.waiting))) \(hang.waiting.count == 1 ? "is" : "are") \(self.text(first.status)). "
+        let what = hang.missing.contains(where: \.isOutOfStep) ? place(first) : self.text(first.status)
+        text += "\(capitalised(list(hang.waiting))) \(hang.waiting.count == 1 ? "is" : "are") \(what). "
       }
     }
     return text + remedy
