@@ -60,7 +60,8 @@ extension RunSession {
       step: end.step, epoch: Double(end.step) / Double(trainer.plan.stepsPerEpoch), configuration: configuration,
       data: Self.digest(of: trainer.data), plan: trainer.planDigest,
       fingerprint: Fingerprint.ofThisMachine().description, stateSHA256: "", loss: end.progress.loss,
-      best: best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) }, kernels: plan)
+      best: best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) }, kernels: plan,
+      totals: end.progress.totals)
     try writer.begin(
       trainer.state,
       CheckpointWriter.Request(

@@ -18,6 +18,8 @@ public struct TrainingJob: Sendable {
   public var allowedChanges = AllowedChanges()
   /// Seconds after which to save and end, as if a signal had asked for it.
   public var stopAfterSeconds: Double?
+  /// Seconds of training, over all starts of the run, after which it is finished, if its steps are not before.
+  public var secondsOfTraining: Double?
   /// A safetensors file to start from, and the layers that keep their own start.
   public var initialParameters: String?
   public var skippedLayers: [String] = []
@@ -136,6 +138,7 @@ public struct TrainingJob: Sendable {
 
     var actions = Trainer.RunActions(logEvery: logEvery, evaluates: dryRun == nil)
     actions.stopAfter = dryRun.map { trainer.state.position.step + $0 }
+    actions.secondsOfTraining = secondsOfTraining
     actions.progress = try RunSession.progress(session, trainer, world)
     actions.checkEvery = checkEvery
     actions.recordGradientsEvery = recordGradientsEvery

@@ -11,6 +11,8 @@ extension Trainer {
     public var evaluates = true
     /// The step to stop after, if before the end of the run.
     public var stopAfter: Int?
+    /// Seconds of training, over all starts, after which the run ends with the step that it is in; nil for all steps.
+    public var secondsOfTraining: Double?
     /// What a run that goes on has to show already.
     public var progress = RunProgress()
     /// Steps between comparisons of all ranks' parameters, beside those after epochs.
@@ -43,24 +45,36 @@ extension Trainer {
   public func run(_ actions: RunActions, _ observe: (TrainingEvent) throws -> Void) throws -> RunSummary? {
     let begin = DispatchTime.now().uptimeNanoseconds
     let reader = try makeReader()
-    let end = min(actions.stopAfter ?? totalSteps, totalSteps)
     var progress = actions.progress
+    let limit = actions.secondsOfTraining ?? .infinity
+    // Rank 0 alone says when time is over: while it saves between steps, the others wait in the next one.
+    clock = TrainingClock(spent: progress.totals.seconds, limit: world.rank == 0 ? limit : .infinity)
+    // Killed between its last step and its summary, a run has no time left.
+    var end = progress.totals.seconds >= limit ? state.position.step : min(actions.stopAfter ?? totalSteps, totalSteps)
+    let sentBefore = progress.totals.sentBytes - reducer.traffic.bytes
     var latest: EvaluationReport?
     var window = Window()
     try observe(.started)
 
     while state.position.step < end {
       let number = state.position.step + 1
-      let endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
-      let isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
+      var endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
+      let isDue = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
       let isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
-      let result = try step(reader, measuringNorm: isReported, recordsGradients: isRecorded)
+      clock.beginStep()
+      let result = try step(reader, measuringNorm: isDue, recordsGradients: isRecorded)
+      clock.endStep()
       // Every rank has the same loss, and so the same error: it is said once.
       guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
+      if result.wish == .finish { (end, endsEpoch) = (number, true) }
       progress.loss = result.loss
+      progress.totals.seconds = clock.seconds
+      progress.totals.samples += result.batch.sampleCount
+      progress.totals.gradientBytes += gradientBytesPerStep
+      progress.totals.sentBytes = sentBefore + reducer.traffic.bytes
       window.add(samples: result.batch.sampleCount)
-      if isReported {
-        var report = StepReport(number, of: end, result)
+      if isDue || result.wish == .finish {
+        var report = StepReport(number, of: end, result, progress.totals)
         window.close(&report, times.shares)
         times = StepTimes()
         try observe(.step(report))
@@ -82,7 +96,7 @@ extension Trainer {
       enter(.saving)
       try actions.afterStep(stepEnd)
       enter(nil)
-      if result.isStopRequested && number < end {
+      if result.wish == .save && number < end {
         try actions.stop(progress)
         return nil
       }
@@ -148,11 +162,11 @@ private struct Window {
 }
 
 extension StepReport {
-  fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult) {
+  fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult, _ totals: RunTotals) {
     self.init(
       step: number, totalSteps: totalSteps, epoch: result.batch.epoch, loss: result.loss,
       gradientNorm: result.gradientNorm, learningRate: result.learningRate, samplesPerSecond: 0, secondsPerStep: 0,
-      shares: StepTimes.Shares())
+      shares: StepTimes.Shares(), totals: totals)
   }
 }
 

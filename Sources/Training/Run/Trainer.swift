@@ -52,6 +52,10 @@ public final class Trainer {
   }
   /// Asked once a step, on every rank; if any says yes, all stop after that step.
   public var wantsToStop: () -> Bool = { false }
+  /// Of this run's steps. Where it is over, the run ends for all.
+  var clock = TrainingClock()
+  /// `RunTotals.gradientBytes` of one step.
+  private(set) lazy var gradientBytesPerStep = reducer.modelledBytes
 
   /// Plans the kernels of a run; local to the rank, so that it can be agreed on before anything collective.
   public static func makeExecutor(
@@ -203,13 +207,13 @@ public final class Trainer {
     enter(.update)
     updateRunningStatistics()
     // Ends when all ranks that share the vectors are done.
-    let norm = update.step(updated, at: rate, measuringNorm: measuringNorm)
+    let norm = update.step(updated, at: rate, measuringNorm: measuringNorm || total.wish == .finish)
     enter(nil)
 
     state.position.step += 1
     return StepResult(
       batch: batch, loss: total.loss / Double(batch.sampleCount), correct: total.correct, gradientNorm: norm ?? .nan,
-      learningRate: rate.learningRate, isStopRequested: total.isStopRequested, gradientDigests: digests)
+      learningRate: rate.learningRate, wish: total.wish, gradientDigests: digests)
   }
 
   /// The phase of a step in the times and for the watchdog.
@@ -232,8 +236,8 @@ public final class Trainer {
     /// Not a number where it was not asked for.
     let gradientNorm: Double
     let learningRate: Double
-    /// Whether any rank was asked to stop before this step's sums were exchanged.
-    let isStopRequested: Bool
+    /// The greatest of all ranks when this step's sums were exchanged.
+    let wish: StopWish
     /// Of each shard's gradient before the sum, where it was asked for.
     let gradientDigests: [String]?
   }
@@ -248,20 +252,21 @@ public final class Trainer {
 
   /// Losses added in shard order, so that the sum has the same bits everywhere (numerics contract, rule 6); with them
   /// goes each rank's wish to stop, so that all ranks stop after the same step.
-  private func total(_ sums: [LossSums]) throws -> (loss: Double, correct: Int, isStopRequested: Bool) {
+  private func total(_ sums: [LossSums]) throws -> (loss: Double, correct: Int, wish: StopWish) {
+    let wish: StopWish = clock.isOver ? .finish : wantsToStop() ? .save : .goOn
     for (shard, sum) in zip(resources.placement.shards(of: world.rank), sums) {
       metrics[3 * shard] = sum.loss
       metrics[3 * shard + 1] = Double(sum.correct)
-      metrics[3 * shard + 2] = wantsToStop() ? 1 : 0
+      metrics[3 * shard + 2] = Double(wish.rawValue)
     }
     try world.allGatherShardValues(&metrics, placement: resources.placement)
-    var total = (loss: 0.0, correct: 0.0, stops: 0.0)
+    var total = (loss: 0.0, correct: 0.0, wish: 0.0)
     for shard in 0..<resources.shards {
       total.loss += metrics[3 * shard]
       total.correct += metrics[3 * shard + 1]
-      total.stops += metrics[3 * shard + 2]
+      total.wish = max(total.wish, metrics[3 * shard + 2])
     }
-    return (total.loss, Int(total.correct), total.stops > 0)
+    return (total.loss, Int(total.correct), StopWish(rawValue: Int(total.wish)) ?? .goOn)
   }
 
   private func updateRunningStatistics() {
