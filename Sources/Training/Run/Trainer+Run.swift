@@ -11,6 +11,8 @@ extension Trainer {
     public var evaluates = true
     /// The step to stop after, if before the end of the run.
     public var stopAfter: Int?
+    /// Seconds of training, over all starts, after which the run ends with the step that it is in; nil for all steps.
+    public var secondsOfTraining: Double?
     /// What a run that goes on has to show already.
     public var progress = RunProgress()
     /// Steps between comparisons of all ranks' parameters, beside those after epochs.
@@ -22,8 +24,8 @@ extension Trainer {
     public var wantsToSave: (_ step: Int, _ epoch: Int?) throws -> Bool = { _, _ in false }
     /// Called after such a step. Collective: the state is left as it is.
     public var save: (StepEnd) throws -> Void = { _ in }
-    /// Called after the last step where a rank was asked to stop. Collective.
-    public var stop: (RunProgress) throws -> Void = { _ in }
+    /// Called after the last step where a rank was asked to stop, or time is over: saves and waits for it. Collective.
+    public var stop: (StepEnd) throws -> Void = { _ in }
 
     public init(logEvery: Int = 50, evaluates: Bool = true) { (self.logEvery, self.evaluates) = (logEvery, evaluates) }
   }
@@ -46,28 +48,39 @@ extension Trainer {
   public func run(_ actions: RunActions, _ observe: (TrainingEvent) throws -> Void) throws -> RunSummary? {
     let begin = DispatchTime.now().uptimeNanoseconds
     let reader = try makeReader()
-    let end = min(actions.stopAfter ?? totalSteps, totalSteps)
     var progress = actions.progress
+    let limit = actions.secondsOfTraining ?? .infinity
+    // Rank 0 alone says when time is over: while it saves between steps, the others wait in the next one.
+    clock = TrainingClock(spent: progress.totals.seconds, limit: world.rank == 0 ? limit : .infinity)
+    // Killed between its last step and its summary, a run has no time left.
+    var end = progress.totals.seconds >= limit ? state.position.step : min(actions.stopAfter ?? totalSteps, totalSteps)
+    let before = progress.totals
     var latest: EvaluationReport?
     var window = Window()
     try observe(.started)
 
     while state.position.step < end {
       let number = state.position.step + 1
-      let endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
-      let isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
+      var endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
+      let isDue = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
       let isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
-      let isEvaluated = actions.evaluates && endsEpoch
+      let planned = actions.evaluates && endsEpoch ? (number - 1) / plan.stepsPerEpoch + 1 : nil
       enter(.saving)
-      let wantsToSave = try actions.wantsToSave(number, isEvaluated ? (number - 1) / plan.stepsPerEpoch + 1 : nil)
-      let result = try step(
-        reader, measuringNorm: isReported, recordsGradients: isRecorded, wantsToSave: wantsToSave)
+      let wantsToSave = try actions.wantsToSave(number, planned)
+      clock.beginStep()
+      let result = try step(reader, measuringNorm: isDue, recordsGradients: isRecorded, wantsToSave: wantsToSave)
+      clock.endStep()
       // Every rank has the same loss, and so the same error: it is said once.
       guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
+      if result.wishes.finish { (end, endsEpoch) = (number, true) }
       progress.loss = result.loss
+      progress.totals.seconds = clock.seconds
+      progress.totals.samples += result.batch.sampleCount
+      progress.totals.gradientBytes = before.gradientBytes + method.traffic.modelled
+      progress.totals.sentBytes = before.sentBytes + method.traffic.sent
       window.add(samples: result.batch.sampleCount)
-      if isReported {
-        var report = StepReport(number, of: end, result)
+      if isDue || result.wishes.finish {
+        var report = StepReport(number, of: end, result, progress.totals)
         window.close(&report, times.shares)
         times = StepTimes()
         try observe(.step(report))
@@ -77,7 +90,7 @@ extension Trainer {
       }
       if let every = actions.checkEvery, number % every == 0 { try checkParametersAreEqual("after step \(number)") }
       var stepEnd = StepEnd(step: number)
-      if isEvaluated {
+      if actions.evaluates && endsEpoch {
         let report = try evaluate(best: &progress.best)
         latest = report
         try observe(.evaluated(report))
@@ -89,10 +102,12 @@ extension Trainer {
       enter(.saving)
       if result.wishes.save || result.wishes.stop { try method.settle(after: number) }
       if result.wishes.save { try actions.save(stepEnd) }
+      // Nobody was asked before the step whether its end is to be saved.
+      if result.wishes.finish { try actions.stop(stepEnd) }
       enter(nil)
       if result.wishes.stop && number < end {
         activity.enter(world.rank == 0 ? .saving : .waitingForFirst)
-        try actions.stop(progress)
+        try actions.stop(stepEnd)
         return nil
       }
       if endsEpoch { window.reopen() }
@@ -157,11 +172,11 @@ private struct Window {
 }
 
 extension StepReport {
-  fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult) {
+  fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult, _ totals: RunTotals) {
     self.init(
       step: number, totalSteps: totalSteps, epoch: result.batch.epoch, loss: result.loss,
       gradientNorm: result.gradientNorm, learningRate: result.learningRate, samplesPerSecond: 0, secondsPerStep: 0,
-      shares: StepTimes.Shares())
+      shares: StepTimes.Shares(), totals: totals)
   }
 }
 

@@ -49,6 +49,8 @@ public final class Trainer {
   }
   /// Asked once a step, on every rank; if any says yes, all stop after that step.
   public var wantsToStop: () -> Bool = { false }
+  /// Of this run's steps. Where it is over, the run ends for all.
+  var clock = TrainingClock()
 
   /// Plans the kernels of a run; local to the rank, so that it can be agreed on before anything collective.
   public static func makeExecutor(
@@ -121,7 +123,7 @@ public final class Trainer {
     method = try recipe.makeMethod(
       world, placement, reducer, vectors, optimizer,
       overlap: overlaps ? OverlappedSum(reducer, executor) : nil, stepsPerEpoch: plan.stepsPerEpoch)
-    metrics = [Double](repeating: 0, count: 5 * resources.shards)
+    metrics = [Double](repeating: 0, count: 6 * resources.shards)
   }
 
   /// What the sum goes over, as " over shared memory"; empty where nobody but this rank takes part, or the library decides.
@@ -194,16 +196,16 @@ public final class Trainer {
     try method.exchange(at: step, samples, measuringNorm: measuringNorm) { enter($0) }
     enter(.communication)
     activity.enter(.exchanging)
-    let total = try total(sums, Wishes(stop: wantsToStop(), save: wantsToSave))
+    let total = try total(sums, Wishes(stop: wantsToStop(), save: wantsToSave, finish: clock.isOver))
 
     enter(.update)
-    let norm = method.update(at: step, measuringNorm: measuringNorm) ?? total.norm
+    let norm = method.update(at: step, measuringNorm: measuringNorm || total.wishes.finish) ?? total.norm
     enter(nil)
 
     state.position.step += 1
     return StepResult(
       batch: batch, loss: total.loss / Double(batch.sampleCount), correct: total.correct,
-      gradientNorm: measuringNorm ? norm : .nan,
+      gradientNorm: measuringNorm || total.wishes.finish ? norm : .nan,
       learningRate: step.learningRate, wishes: total.wishes, gradientDigests: digests)
   }
 
@@ -224,6 +226,8 @@ public final class Trainer {
   struct Wishes: Hashable {
     var stop = false
     var save = false
+    /// To end the run here, as if it had no further steps.
+    var finish = false
   }
 
   struct StepResult {
@@ -256,12 +260,15 @@ public final class Trainer {
   private func total(
     _ sums: [LossSums], _ wishes: Wishes
   ) throws -> (loss: Double, correct: Int, wishes: Wishes, norm: Double) {
-    let width = 5
+    let width = 6
     for (index, shard) in resources.placement.shards(of: world.rank).enumerated() {
       let norm = method.squaredNorms.isEmpty ? 0 : method.squaredNorms[index]
       metrics.replaceSubrange(
         width * shard..<width * (shard + 1),
-        with: [sums[index].loss, Double(sums[index].correct), wishes.stop ? 1 : 0, wishes.save ? 1 : 0, norm])
+        with: [
+          sums[index].loss, Double(sums[index].correct), norm, wishes.stop ? 1 : 0, wishes.save ? 1 : 0,
+          wishes.finish ? 1 : 0,
+        ])
     }
     try world.allGatherShardValues(&metrics, placement: resources.placement)
     var total = [Double](repeating: 0, count: width)
@@ -269,8 +276,8 @@ public final class Trainer {
       for value in 0..<width { total[value] += metrics[width * shard + value] }
     }
     return (
-      total[0], Int(total[1]), Wishes(stop: total[2] > 0, save: total[3] > 0),
-      (total[4] / Double(resources.shards)).squareRoot()
+      total[0], Int(total[1]), Wishes(stop: total[3] > 0, save: total[4] > 0, finish: total[5] > 0),
+      (total[2] / Double(resources.shards)).squareRoot()
     )
   }
 }
