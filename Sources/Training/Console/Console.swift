@@ -12,6 +12,7 @@ public final class Console: JobObserver {
   private var lastLine = Date.distantPast
   private var lastEpoch = -1
   private var lastSave = Date.distantPast
+  private var hasToldOfCompression = false
 
   public init(hidesProgress: Bool = false) { terminal = Terminal(hidesProgress: hidesProgress) }
 
@@ -45,6 +46,12 @@ public final class Console: JobObserver {
 
   private func step(_ report: StepReport) {
     let now = Date()
+    if report.step > 1, let compression = report.compression, !compression.isWorthIt, !hasToldOfCompression {
+      hasToldOfCompression = true
+      terminal.line(
+        "warning: compressing takes \(milliseconds(compression.seconds)) a step, where a plain sum takes "
+          + "\(milliseconds(compression.plainSeconds)) between these ranks; it costs more than it saves here.")
+    }
     let isDue = now.timeIntervalSince(lastLine) >= (terminal.isInteractive ? 2 : 30)
     if isDue || report.step == 1 || report.step == report.totalSteps || report.epoch != lastEpoch {
       (lastLine, lastEpoch) = (now, report.epoch)

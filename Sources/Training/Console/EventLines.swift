@@ -10,7 +10,19 @@ extension StepReport {
       + (shares.hiddenCommunication > 0 ? " (and \(percent(shares.hiddenCommunication)) hidden)" : "")
       + " update \(percent(shares.update))"
       + " data \(percent(shares.data))" + (shares.saving >= 0.005 ? " save \(percent(shares.saving))" : "")
+      + (compression.map { "  \($0.text)" } ?? "")
       + (remaining >= 1 ? "  eta \(duration(remaining))" : "")
+  }
+}
+
+extension CompressionReport {
+  /// "sends 1/98 in 12.1 ms (coding 3.0 ms; plain sum 43.2 ms)".
+  package var text: String {
+    let share =
+      self.share >= 1 || self.share <= 0
+      ? decimal(self.share, 2) : "1/\(decimal(1 / self.share, 1 / self.share < 10 ? 1 : 0))"
+    return "sends \(share) in \(milliseconds(seconds)) (coding \(milliseconds(codingSeconds)); "
+      + "plain sum \(milliseconds(plainSeconds)))"
   }
 }
 

@@ -19,6 +19,10 @@ struct EventFields: Codable {
   var shareOfUpdate: Double?
   var shareOfHiddenCommunication: Double?
   var shareOfSaving: Double?
+  var shareOfBytes: Double?
+  var exchangeSeconds: Double?
+  var codingSeconds: Double?
+  var plainSumSeconds: Double?
   var correct: Int?
   var total: Int?
   var isBest: Bool?
@@ -43,6 +47,10 @@ struct EventFields: Codable {
     case shareOfUpdate = "share_of_update"
     case shareOfHiddenCommunication = "share_of_hidden_communication"
     case shareOfSaving = "share_of_saving"
+    case shareOfBytes = "share_of_bytes"
+    case exchangeSeconds = "exchange_seconds"
+    case codingSeconds = "coding_seconds"
+    case plainSumSeconds = "plain_sum_seconds"
     case correct, total
     case isBest = "is_best"
     case path, bytes, seconds, waited, digests
@@ -67,6 +75,10 @@ struct EventFields: Codable {
     shareOfUpdate = report.shares.update
     shareOfHiddenCommunication = report.shares.hiddenCommunication
     shareOfSaving = report.shares.saving
+    shareOfBytes = report.compression?.share
+    exchangeSeconds = report.compression?.seconds
+    codingSeconds = report.compression?.codingSeconds
+    plainSumSeconds = report.compression?.plainSeconds
   }
 
   init(_ report: EvaluationReport) {

@@ -80,7 +80,7 @@ extension Recipe {
         ) { entry in entry.parameter.isWeight || decaysAll }
         // Deep gradient compression, 3.2: each shard clips its own part.
         let clip = codecTakesMomentum ? clipNorm.map { $0 / Double(placement.shards).squareRoot() } : nil
-        return CompressedMethod(sum, vectors, optimizer, stepsPerEpoch: stepsPerEpoch, localClipNorm: clip)
+        return CompressedMethod(sum, reducer, vectors, optimizer, stepsPerEpoch: stepsPerEpoch, localClipNorm: clip)
       }
       return SynchronousMethod(reducer, vectors, optimizer, overlap: overlap)
     case .local: return try local(.mean(ofMomentum: localMomentum == .average))

@@ -59,6 +59,12 @@ protocol TrainingMethod: AnyObject {
   /// Bytes sent since the method was made.
   var traffic: MethodTraffic { get }
 
+  /// Measures what it compares itself with, before the first step. Collective.
+  func prepare() throws
+
+  /// What compressing cost and spared since this was asked last; nil where nothing is compressed.
+  func takeCompression() -> CompressionReport?
+
   /// What it says of its sums; empty where they are the reducer's.
   var text: String { get }
 
@@ -70,4 +76,6 @@ protocol TrainingMethod: AnyObject {
 
 extension TrainingMethod {
   var text: String { "" }
+  func prepare() throws {}
+  func takeCompression() -> CompressionReport? { nil }
 }

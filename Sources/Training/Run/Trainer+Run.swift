@@ -82,6 +82,7 @@ extension Trainer {
       if isDue || result.wishes.finish {
         var report = StepReport(number, of: end, result, progress.totals)
         window.close(&report, times.shares)
+        report.compression = method.takeCompression()
         times = StepTimes()
         try observe(.step(report))
       }

@@ -160,6 +160,7 @@ public final class Trainer {
     try world.broadcast(&position)
     state.position = Position(step: position[0])
     if position[0] > 0 { try distributeShardVectors(of: whole) } else { method.startShards() }
+    try method.prepare()
     try checkParametersAreEqual("at the start")
   }
 

@@ -54,6 +54,23 @@ public struct StepReport: Sendable {
   public var shares: StepTimes.Shares
   /// Since the run began.
   public var totals = RunTotals()
+  /// Nil where gradients are not compressed.
+  public var compression: CompressionReport?
+}
+
+/// What compressing gradients costs and spares, in the steps since the report before.
+public struct CompressionReport: Sendable, Hashable {
+  /// Bytes that the busiest shard sends, over those of a plain sum, were each on a host of its own.
+  public var share = 0.0
+  /// Of a step: the whole exchange, and encoding and decoding of it.
+  public var seconds = 0.0
+  public var codingSeconds = 0.0
+  /// What a plain sum takes between these ranks, as measured at the start on one bucket.
+  public var plainSeconds = 0.0
+
+  public var isWorthIt: Bool { seconds < plainSeconds }
+
+  public init() {}
 }
 
 /// The whole set once through the network.
