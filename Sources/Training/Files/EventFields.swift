@@ -23,6 +23,10 @@ struct EventFields: Encodable {
   var seconds: Double?
   var waited: Double?
   var digests: [String]?
+  var tickets: [Int]?
+  var pushes: [Int]?
+  var dropped: Int?
+  var staleness: [Int]?
 
   enum CodingKeys: String, CodingKey {
     case event, time, step, epoch, loss
@@ -37,7 +41,7 @@ struct EventFields: Encodable {
     case shareOfSaving = "share_of_saving"
     case correct, total
     case isBest = "is_best"
-    case path, bytes, seconds, waited, digests
+    case path, bytes, seconds, waited, digests, tickets, pushes, dropped, staleness
   }
 
   init(step: Int? = nil) { self.step = step }
@@ -69,6 +73,11 @@ struct EventFields: Encodable {
   init(_ report: GradientReport) {
     step = report.step
     digests = report.digests
+  }
+
+  init(_ report: AsynchronousReport) {
+    (step, tickets, pushes) = (report.step, report.tickets, report.pushes)
+    (dropped, staleness) = (report.dropped, report.staleness)
   }
 
   init(_ report: SaveReport) {

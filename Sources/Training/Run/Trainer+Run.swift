@@ -17,6 +17,8 @@ extension Trainer {
     public var checkEvery: Int?
     /// Steps between records of the shards' gradients.
     public var recordGradientsEvery: Int?
+    /// Whether a save is due after a step for its number alone.
+    public var savesByNumber: (_ step: Int) -> Bool = { _ in false }
     /// Asked before each step, on every rank, with its number and, where it is the last of an epoch and evaluated, the epochs that
     /// are finished then. If any says yes, all save after it.
     public var wantsToSave: (_ step: Int, _ epoch: Int?) throws -> Bool = { _, _ in false }
@@ -45,7 +47,7 @@ extension Trainer {
   /// - Returns: nil where a rank was asked to stop: the state is saved, and the run can go on from there.
   public func run(_ actions: RunActions, _ observe: (TrainingEvent) throws -> Void) throws -> RunSummary? {
     let begin = DispatchTime.now().uptimeNanoseconds
-    let reader = try makeReader()
+    let advance = try makeAdvance()
     let end = min(actions.stopAfter ?? totalSteps, totalSteps)
     var progress = actions.progress
     var latest: EvaluationReport?
@@ -53,36 +55,36 @@ extension Trainer {
     try observe(.started)
 
     while state.position.step < end {
-      let number = state.position.step + 1
-      let endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
-      let isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
-      let isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
-      let isEvaluated = actions.evaluates && endsEpoch
+      let planned = Moment(nextMeeting(before: end, actions), self, actions, end)
       enter(.saving)
-      let wantsToSave = try actions.wantsToSave(number, isEvaluated ? (number - 1) / plan.stepsPerEpoch + 1 : nil)
-      let result = try step(
-        reader, measuringNorm: isReported, recordsGradients: isRecorded, wantsToSave: wantsToSave)
+      let wantsToSave = try actions.wantsToSave(
+        planned.number, planned.isEvaluated ? (planned.number - 1) / plan.stepsPerEpoch + 1 : nil)
+      let result = try advance(planned, wantsToSave)
+      // An asynchronous method may have ended sooner.
+      let moment = Moment(state.position.step, self, actions, end)
+      let number = moment.number
       // Every rank has the same loss, and so the same error: it is said once.
       guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
       progress.loss = result.loss
-      window.add(samples: result.batch.sampleCount)
-      if isReported {
+      window.add(result)
+      if moment.isReported {
         var report = StepReport(number, of: end, result)
         window.close(&report, times.shares)
         times = StepTimes()
         try observe(.step(report))
+        if let report = (method as? AsynchronousMethod)?.report { try observe(.asynchronous(report)) }
       }
       if let digests = result.gradientDigests {
         try observe(.gradients(GradientReport(step: number, digests: digests)))
       }
       if let every = actions.checkEvery, number % every == 0 { try checkParametersAreEqual("after step \(number)") }
       var stepEnd = StepEnd(step: number)
-      if isEvaluated {
+      if moment.isEvaluated {
         let report = try evaluate(best: &progress.best)
         latest = report
         try observe(.evaluated(report))
         try checkParametersAreEqual("after step \(number)")
-        stepEnd.epoch = result.batch.epoch + 1
+        stepEnd.epoch = result.epoch + 1
         stepEnd.isBest = report.isBest
       }
       stepEnd.progress = progress
@@ -95,7 +97,7 @@ extension Trainer {
         try actions.stop(progress)
         return nil
       }
-      if endsEpoch { window.reopen() }
+      if moment.endsEpoch { window.reopen() }
     }
 
     let final = try latest ?? (actions.evaluates ? evaluate(best: &progress.best) : EvaluationReport.none)
@@ -104,9 +106,44 @@ extension Trainer {
       finalTrainLoss: progress.loss, test: final, best: progress.best ?? final,
       samplesPerSecond: window.samplesPerSecond,
       seconds: Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9,
-      parametersDigest: try state.parametersDigest().description, stateDigest: try stateDigest().description)
+      parametersDigest: try state.parametersDigest().description, stateDigest: try stateDigest().description,
+      asynchronous: (method as? AsynchronousMethod)?.report)
     try observe(.finished(summary))
     return summary
+  }
+
+  /// What is to be done after a step.
+  private struct Moment {
+    /// From 1.
+    let number: Int
+    let endsEpoch: Bool
+    let isReported: Bool
+    let isRecorded: Bool
+    let isEvaluated: Bool
+
+    init(_ number: Int, _ trainer: Trainer, _ actions: RunActions, _ end: Int) {
+      self.number = number
+      endsEpoch = number % trainer.plan.stepsPerEpoch == 0 || number == trainer.totalSteps
+      isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
+      isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
+      isEvaluated = actions.evaluates && endsEpoch
+    }
+  }
+
+  /// What takes the run on to a moment: a step, or a segment of an asynchronous method.
+  private func makeAdvance() throws -> (Moment, _ wantsToSave: Bool) throws -> StepResult {
+    if let method = method as? AsynchronousMethod {
+      let reader = makePartReader()
+      return { moment, wantsToSave in
+        try self.segment(
+          method, reader, to: moment.number, measuringNorm: moment.isReported, wantsToSave: wantsToSave)
+      }
+    }
+    let reader = try makeReader()
+    return { moment, wantsToSave in
+      try self.step(
+        reader, measuringNorm: moment.isReported, recordsGradients: moment.isRecorded, wantsToSave: wantsToSave)
+    }
   }
 
   private func evaluate(best: inout EvaluationReport?) throws -> EvaluationReport {
@@ -132,9 +169,9 @@ private struct Window {
   private var allSeconds = 0.0
   private var allSamples = 0
 
-  mutating func add(samples count: Int) {
-    steps += 1
-    samples += count
+  mutating func add(_ result: Trainer.StepResult) {
+    steps += result.steps
+    samples += result.samples
   }
 
   /// Fills in the rates and begins the next window.
@@ -159,7 +196,7 @@ private struct Window {
 extension StepReport {
   fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult) {
     self.init(
-      step: number, totalSteps: totalSteps, epoch: result.batch.epoch, loss: result.loss,
+      step: number, totalSteps: totalSteps, epoch: result.epoch, loss: result.loss,
       gradientNorm: result.gradientNorm, learningRate: result.learningRate, samplesPerSecond: 0, secondsPerStep: 0,
       shares: StepTimes.Shares())
   }
