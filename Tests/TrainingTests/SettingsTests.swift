@@ -36,8 +36,8 @@ import Training
       { $0.larsForm = .paper }, { $0.averageDecay = 0.9 }, { $0.warmupStart = .rate(0.01) },
       { $0.warmupStart = .reference }, { $0.decaySteps = .mlperf }, { $0.decaySteps = .steps(3) },
       { $0.compression = .bfloat16 }, { $0.method = .local }, { $0.localSteps = 3 }, { $0.localAfterEpochs = 0.3 },
-      { $0.localMomentum = .average }, { $0.elasticRate = 0.3 }, { $0.servers = 3 }, { $0.pushEvery = 3 }, { $0.fetchEvery = 3 }, { $0.staleness = .scale },
-      { $0.delayCompensation = 0.3 }, { $0.backupWorkers = 3 },
+      { $0.localMomentum = .average }, { $0.elasticRate = 0.3 }, { $0.servers = 3 }, { $0.pushEvery = 3 },
+      { $0.fetchEvery = 3 }, { $0.staleness = .scale }, { $0.delayCompensation = 0.3 }, { $0.backupWorkers = 3 },
     ]
     var texts = Set([Recipe().configurationText(dataDirectory: nil)])
     for (number, change) in changes.enumerated() {
