@@ -18,7 +18,8 @@ struct SwiftDPTrain: ParsableCommand {
       """,
     version: Version.text,
     subcommands: [
-      TrainCommand.self, EvaluateCommand.self, CheckCommand.self, DoctorCommand.self, ModelsCommand.self,
+      TrainCommand.self, CompareCommand.self, EvaluateCommand.self, CheckCommand.self, DoctorCommand.self,
+      ModelsCommand.self,
       CheckpointCommand.self, ReplayCommand.self, DataCommand.self, BenchCommand.self, SimulateCommand.self,
       SubmitCommand.self,
     ],

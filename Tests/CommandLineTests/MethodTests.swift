@@ -26,11 +26,11 @@ import Testing
     let directory = try TemporaryDirectory()
     let arguments = ["--shards", "4", "--method"] + method
     let whole = try train(arguments + ["--save-every", "1", "--keep", "99"], .alone, in: directory, "run")
-    for ranks in 2...4 {
+    for ranks in [2, 3] {
       let other = try train(arguments, .ranks(ranks), in: directory, "ranks-\(ranks)")
       #expect(other.summary == whole.summary && other.files == whole.files, "\(ranks) ranks")
     }
-    for (step, ranks) in [(1, 3), (4, 2), (5, 4), (7, 1), (9, 3)] {
+    for (step, ranks) in [(4, 4), (7, 1)] {
       let rest = try train(
         arguments + ["--resume", "run/checkpoints/step-0000000\(step)"], .ranks(ranks), in: directory, "from-\(step)")
       #expect(rest.summary == whole.summary, "from step \(step) on \(ranks) ranks")

@@ -14,7 +14,8 @@ import Testing
     let stopped =
       ["env", "LD_PRELOAD=" + product("libMPIFaults.so"), "MPI_FAULTS_CALL=\(call)"] + program
     let job = try mpirun(
-      np: 1, program + [":", "-np", "1"] + stopped, options: ["-q", "--bind-to", "none"], timeLimit: 60)
+      np: 1, program + [":", "-np", "1"] + stopped, options: ["-q", "--bind-to", "none"], timeLimit: 60,
+      isAlone: false)
     #expect(!job.timedOut, "\(job.transcript)")
     let errors = job.standardError.split(separator: "\n").filter { $0.hasPrefix("error (") }
     let isFinished = FileManager.default.fileExists(

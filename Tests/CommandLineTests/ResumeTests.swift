@@ -202,13 +202,4 @@ import Testing
     // Left as it was: it still goes on with its own settings.
     #expect(try resume(.alone, in: directory.url).exitCode == 0)
   }
-
-  /// Every file by path and content.
-  private func contents(of directory: TemporaryDirectory) throws -> [String: Data] {
-    var files: [String: Data] = [:]
-    for path in try FileManager.default.subpathsOfDirectory(atPath: directory.url.path) {
-      files[path] = FileManager.default.contents(atPath: directory.url.appendingPathComponent(path).path)
-    }
-    return files
-  }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import Training
 
 /// What `events.jsonl` says of a run, be it under way; a last half line is left out.
 struct RunEvents {
@@ -18,25 +19,21 @@ struct RunEvents {
 
   /// - Parameter run: the directory, which may not be there yet.
   init(_ run: URL, stepsPerEpoch: Int = 121) throws {
-    guard let data = contents(ofFile: run.appendingPathComponent("events.jsonl").path),
-      let end = data.lastIndex(of: UInt8(ascii: "\n"))
-    else { return }
-    for line in data[...end].split(separator: UInt8(ascii: "\n")) {
-      let event = try #require(
-        try JSONSerialization.jsonObject(with: line) as? [String: Any], "\(String(decoding: line, as: UTF8.self))")
+    let path = run.appendingPathComponent("events.jsonl").path
+    let log = EventLog(contents(ofFile: path) ?? Data())
+    try #require(log.damagedLines.isEmpty, "\(path): lines \(log.damagedLines)")
+    for event in log.events {
       isEvaluating = false
-      switch event["event"] as? String {
-      case "step":
-        let step = try #require(event["step"] as? Int)
-        let loss = try #require(event["loss"] as? Double)
+      switch event {
+      case .step(let report):
+        let (step, loss) = (report.step, report.loss)
         if let before = losses[step], before != loss { contradictions.append(step) }
         losses[step] = loss
         lastStep = step
         stepCount += 1
         isEvaluating = step % stepsPerEpoch == 0
-      case "evaluated": evaluationCount += 1
-      case "checkpoint":
-        checkpoints.append((try #require(event["step"] as? Int), try #require(event["path"] as? String)))
+      case .evaluated: evaluationCount += 1
+      case .saved(let step, let path): checkpoints.append((step, path))
       default: break
       }
     }

@@ -60,7 +60,8 @@ struct Record: Equatable, CustomStringConvertible {
       try object(
         line,
         without: [
-          "time", "samples_per_second", "share_of_compute", "share_of_communication", "share_of_data",
+          "time", "samples_per_second", "training_seconds", "sent_bytes", "share_of_compute", "share_of_communication",
+          "share_of_data",
           "share_of_update", "share_of_hidden_communication", "share_of_saving",
         ])
     }
@@ -117,6 +118,15 @@ func synthetic(_ shape: String, train: Int, test: Int) -> [String] {
     "--dataset", "synthetic", "--synthetic-shape", shape, "--synthetic-train", "\(train)", "--synthetic-test",
     "\(test)",
   ]
+}
+
+/// Every file below a directory, by path and content.
+func contents(of directory: TemporaryDirectory) throws -> [String: Data] {
+  var files: [String: Data] = [:]
+  for path in try FileManager.default.subpathsOfDirectory(atPath: directory.url.path) {
+    files[path] = FileManager.default.contents(atPath: directory.url.appendingPathComponent(path).path)
+  }
+  return files
 }
 
 /// The processes that run the trainer in a directory or below, by rank.

@@ -44,9 +44,14 @@ import Testing
     #expect(slots(.deepGradientCompression(ratio: 0.1)) == ["momentum", "accumulated"])
     for compression in everyCompression {
       let codec = compression.codec()?.codec
-      let isMatrix = if case .powerSGD = compression { true } else { compression == .oneBit }
+      // Those of matrices, those that draw by element, and those for which padding would not stay zero.
+      let isStandard =
+        switch compression {
+        case .oneBit, .powerSGD, .sign, .qsgd, .ternGrad, .randomK: true
+        default: false
+        }
       let takesMomentum = if case .deepGradientCompression = compression { true } else { false }
-      #expect(codec?.wantsStandardLayout ?? false == isMatrix)
+      #expect(codec?.wantsStandardLayout ?? false == isStandard)
       #expect(codec?.takesOverMomentum ?? false == takesMomentum)
     }
   }

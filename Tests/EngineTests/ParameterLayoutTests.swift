@@ -46,6 +46,34 @@ import Testing
     #expect(orders.count > 3, "only the layouts \(orders.sorted()) were met: are the shapes large enough?")
   }
 
+  /// Kernels that are made once copy as those that are made for each tensor do, of the entries that they are for.
+  @Test func reordersMadeOnceCopyTheSame() throws {
+    for shape in Self.shapes {
+      let layout = try layout(shape.channels, shape.outputs, [3, 2], groups: shape.groups)
+      let entries = layout.entries.filter { $0.parameter.isTrainable }
+      let reorder = try StandardReorder(entries)
+      let (vector, standard) = (try FloatBuffer(count: layout.count), try FloatBuffer(count: layout.count))
+      for (number, entry) in layout.entries.enumerated() {
+        let values = (0..<entry.parameter.count).map { Float(1 + number * 100_000 + $0) }
+        try layout.setStandardValues(values, of: entry, in: vector.pointer)
+      }
+      try reorder.toStandard(vector.pointer, standard.pointer)
+      let back = try FloatBuffer(count: layout.count)
+      back.values.update(repeating: .nan)
+      try reorder.fromStandard(standard.pointer, back.pointer)
+      for entry in entries {
+        let start = entry.range.lowerBound
+        let values = Array(standard.values[start..<start + entry.parameter.count])
+        #expect(try layout.standardValues(of: entry, in: vector.pointer) == values, "\(shape) \(entry.order)")
+        #expect(Array(back.values[entry.range]) == Array(vector.values[entry.range]), "\(shape) \(entry.order)")
+      }
+      // Others are left alone.
+      for entry in layout.entries where !entry.parameter.isTrainable {
+        #expect(standard.values[entry.range].allSatisfy { $0 == 0 })
+      }
+    }
+  }
+
   /// Start values are copied by the calling thread, whose team for other work stays what it was.
   @Test func initialisationLeavesTheTeamAsItWas() throws {
     let layout = try layout(8, 16, [3, 3], groups: 1)

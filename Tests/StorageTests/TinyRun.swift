@@ -49,15 +49,8 @@ enum TinyRun {
 
   /// The steps of the checkpoints that the run has said are there, from the bytes of its `events.jsonl`.
   static func acknowledged(_ events: [UInt8]) -> [Int] {
-    struct Line: Decodable {
-      var event: String
-      var step: Int?
-    }
-    // A last line without an end is one that is being written.
-    let whole = events.lastIndex(of: UInt8(ascii: "\n")).map { events[..<$0] } ?? []
-    return whole.split(separator: UInt8(ascii: "\n")).compactMap { line in
-      guard let line = try? JSONDecoder().decode(Line.self, from: Data(line)) else { return nil }
-      return line.event == "checkpoint" ? line.step : nil
+    EventLog(events).events.compactMap { event in
+      if case .saved(let step, _) = event { step } else { nil }
     }
   }
 

@@ -11,12 +11,13 @@ let oneJob = NSLock()
 ///   - environment: variables added, or, where nil, removed, for `mpirun` and with it for all ranks.
 ///   - timeLimit: seconds, counted from the start of the job.
 ///   - intervention: what is done to the job while it runs.
+///   - isAlone: whether no other job runs meanwhile; false for jobs that do little but wait.
 public func mpirun(
   np: Int, _ arguments: [String], options: [String] = ["--bind-to", "none"], environment: [String: String?] = [:],
-  in directory: URL? = nil, timeLimit: Double = 120, intervention: Intervention? = nil
+  in directory: URL? = nil, timeLimit: Double = 120, intervention: Intervention? = nil, isAlone: Bool = true
 ) throws -> CommandResult {
-  oneJob.lock()
-  defer { oneJob.unlock() }
+  if isAlone { oneJob.lock() }
+  defer { if isAlone { oneJob.unlock() } }
   let root = ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"]
   return try run(
     ["mpirun", "--oversubscribe", "-np", "\(np)"] + options + arguments,

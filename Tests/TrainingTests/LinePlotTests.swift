@@ -91,6 +91,41 @@ import Training
     #expect(reader.texts.contains("0") && reader.texts.contains("100"))
   }
 
+  /// An axis that need not begin at zero spans what it shows, and a short logarithmic one has marks between powers of ten.
+  @Test func axesThatShowLittle() throws {
+    let reader = try read(
+      LinePlot(
+        "accuracy", x: .init("bytes"), y: .init("%", isLogarithmic: false, beginsAtZero: false),
+        series: [.init("a", [(30, 90.5), (400, 91.65)])]))
+    try expectPointsInsideOfTheFrame(reader, count: 2)
+    #expect(reader.texts.contains("90.4") && reader.texts.contains("91.8") && !reader.texts.contains("0"))
+    for mark in ["20", "50", "100", "200", "500"] { #expect(reader.texts.contains(mark), "\(reader.texts)") }
+    #expect(!reader.texts.contains("10") && !reader.texts.contains("1000"))
+  }
+
+  /// Further lines have the colour of their series and no name of their own; long lines have no dots.
+  @Test func severalLinesOfASeries() throws {
+    let long = (0..<100).map { (x: Double($0), y: Double($0)) }
+    let axis = LinePlot.Axis("x", isLogarithmic: false)
+    let reader = try read(
+      LinePlot(
+        "seeds", x: axis, y: axis,
+        series: [.init("a", [(1, 1), (2, 2)], further: [[(1, 2), (2, 3)]]), .init("b", long)]))
+    try expectPointsInsideOfTheFrame(reader, count: 4)
+    let colours = reader.elements.filter { $0.name == "polyline" }.map { $0.attributes["stroke"] }
+    #expect(colours.count == 3 && colours[0] == colours[1] && colours[1] != colours[2])
+    #expect(reader.texts.count { $0 == "a" } == 1)
+  }
+
+  /// A legend of many and long names makes the picture larger.
+  @Test func longLegends() throws {
+    let axis = LinePlot.Axis("x", isLogarithmic: false)
+    let series = (0..<30).map { LinePlot.Series("a name of forty characters, number \(1000 + $0)", [(1, 1)]) }
+    let reader = try read(LinePlot("many", x: axis, y: axis, series: series))
+    let box = numbers(reader.elements.first?.attributes["viewBox"])
+    #expect(box[2] >= 600 + 39 * 7 && box[3] >= 50 + 30 * 18)
+  }
+
   /// One point, equal points, no points, and points that the axis cannot show.
   @Test func oddData() throws {
     func plot(_ points: [(x: Double, y: Double)]) -> LinePlot {

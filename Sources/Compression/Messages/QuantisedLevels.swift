@@ -15,6 +15,8 @@ public struct QuantisedLevels: MessageCodec, Hashable {
   /// s, the steps between 0 and the norm.
   public let levels: Int
   public var slots: [String] { [] }
+  /// Because draws follow the elements of the standard layout.
+  public var wantsStandardLayout: Bool { true }
 
   public init(levels: Int) {
     precondition(Self.possibleLevels.contains(levels), "\(levels) levels")

@@ -12,6 +12,8 @@ public struct RandomK: MessageCodec, Hashable {
   /// Of the elements that is kept.
   public let ratio: Double
   public var slots: [String] { ["residual"] }
+  /// Because draws follow the elements of the standard layout.
+  public var wantsStandardLayout: Bool { true }
 
   public init(ratio: Double) {
     precondition(ratio > 0 && ratio <= 1, "a ratio of \(ratio)")

@@ -8,6 +8,8 @@ import CKernels
 /// A message is the mean, a float, and a bit an element.
 public struct SignWithFeedback: MessageCodec, Hashable {
   public var slots: [String] { ["residual"] }
+  /// Because padding, which must stay zero, has no sign.
+  public var wantsStandardLayout: Bool { true }
 
   public init() {}
 

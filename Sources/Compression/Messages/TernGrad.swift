@@ -15,6 +15,8 @@ public struct TernGrad: MessageCodec, Hashable {
   private static let run = Int(CK_MOST_LEVELS_ELEMENTS)
 
   public var slots: [String] { [] }
+  /// Because draws follow the elements of the standard layout.
+  public var wantsStandardLayout: Bool { true }
 
   public init() {}
 

@@ -22,6 +22,8 @@ extension Checkpoint {
     public var best: Best?
     /// The choice of kernels as `plan.json` has it, where the run keeps one.
     public var kernels: String?
+    /// Up to this step; nil in checkpoints of programs that did not count.
+    public var totals: RunTotals?
     /// The SHA-256 of this text without this field.
     public private(set) var manifestSHA256: String?
 
@@ -31,11 +33,12 @@ extension Checkpoint {
 
     public init(
       step: Int, epoch: Double, configuration: String, data: String? = nil, plan: String, fingerprint: String,
-      stateSHA256: String, files: [String: String] = [:], loss: Double, best: Best? = nil, kernels: String? = nil
+      stateSHA256: String, files: [String: String] = [:], loss: Double, best: Best? = nil, kernels: String? = nil,
+      totals: RunTotals? = nil
     ) {
       (self.step, self.epoch, self.configuration, self.data) = (step, epoch, configuration, data)
       (self.plan, self.fingerprint, self.stateSHA256, self.files) = (plan, fingerprint, stateSHA256, files)
-      (self.loss, self.best, self.kernels) = (loss, best, kernels)
+      (self.loss, self.best, self.kernels, self.totals) = (loss, best, kernels, totals)
     }
 
     public struct Best: Codable, Sendable, Hashable {

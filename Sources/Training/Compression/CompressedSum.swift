@@ -101,8 +101,11 @@ final class CompressedSum {
 
   private func count(_ tensors: Int) -> String { tensors == 1 ? "1 tensor" : "\(tensors) tensors" }
 
-  /// Bytes that this rank has sent since `init`.
-  var bytesSent: Int { exchange.bytesSent + dense.bytesSent }
+  /// Bytes sent since `init`.
+  var traffic: MethodTraffic {
+    MethodTraffic(
+      sent: exchange.traffic.sent + dense.traffic.sent, modelled: exchange.traffic.modelled + dense.traffic.modelled)
+  }
   /// Nanoseconds of encoding and decoding since `init`.
   var codingNanoseconds: UInt64 { exchange.codingNanoseconds }
 }
@@ -111,7 +114,7 @@ final class CompressedSum {
 protocol EncodedExchange: AnyObject {
   /// Puts the sum of the compressed tensors where the context says. Collective.
   func run(_ moment: CompressedSum.Moment) throws
-  var bytesSent: Int { get }
+  var traffic: MethodTraffic { get }
   var codingNanoseconds: UInt64 { get }
 }
 

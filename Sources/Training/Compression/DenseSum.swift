@@ -20,7 +20,7 @@ final class DenseSum {
     factors = try FactorSum(tensors.map(\.tensor.count), context.ranks)
   }
 
-  var bytesSent: Int { factors.bytesSent }
+  var traffic: MethodTraffic { factors.traffic }
 
   /// Collective.
   func run(_ moment: CompressedSum.Moment) throws {

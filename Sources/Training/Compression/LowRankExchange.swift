@@ -19,7 +19,10 @@ final class LowRankExchange: EncodedExchange {
     rights = try FactorSum(tensors.map { codec.rightCount(of: $0) }, context.ranks)
   }
 
-  var bytesSent: Int { lefts.bytesSent + rights.bytesSent }
+  var traffic: MethodTraffic {
+    MethodTraffic(
+      sent: lefts.traffic.sent + rights.traffic.sent, modelled: lefts.traffic.modelled + rights.traffic.modelled)
+  }
 
   func run(_ moment: CompressedSum.Moment) throws {
     let all = context.moment(moment, shard: nil)
@@ -77,6 +80,8 @@ final class FactorSum {
   private let contributions: [FloatBuffer]
   private let result: FloatBuffer
   private let reducer: GradientReducer
+  private var sums = 0
+  private let bytes: Int
 
   /// Collective.
   init(_ counts: [Int], _ ranks: ShardRanks) throws {
@@ -90,6 +95,7 @@ final class FactorSum {
     reducer = try GradientReducer(
       communicator: ranks.world, placement: ranks.placement, buckets: [0..<count], algorithm: .ring,
       contributions: contributions.map { UnsafePointer($0.pointer) }, result: result.pointer)
+    bytes = reducer.modelledBytes
   }
 
   var count: Int { starts[starts.count - 1] }
@@ -100,7 +106,11 @@ final class FactorSum {
   func sum(_ place: Int) -> UnsafeMutablePointer<Float> { result.pointer + starts[place] }
 
   /// Collective.
-  func run() throws { if count > 0 { try reducer.finish() } }
+  func run() throws {
+    guard count > 0 else { return }
+    sums += 1
+    try reducer.finish()
+  }
 
-  var bytesSent: Int { reducer.traffic.bytes }
+  var traffic: MethodTraffic { MethodTraffic(sent: reducer.traffic.bytes, modelled: sums * bytes) }
 }

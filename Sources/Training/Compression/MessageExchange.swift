@@ -16,7 +16,7 @@ final class MessageExchange: EncodedExchange {
   /// Grows to what has arrived.
   private var all = ByteBuffer(count: 0)
   private let scratch: ByteBuffer
-  private(set) var bytesSent = 0
+  private(set) var traffic = MethodTraffic()
   private(set) var codingNanoseconds: UInt64 = 0
 
   init(_ codec: any MessageCodec, _ context: EncodingContext) throws {
@@ -62,7 +62,11 @@ final class MessageExchange: EncodedExchange {
     if all.count < total { all = ByteBuffer(count: total + total / 4) }
     (all.pointer + parts[world.rank].lowerBound).copyMemory(from: own.pointer, byteCount: end)
     try world.allGather(inPlace: UnsafeMutableBufferPointer(start: all.bytes, count: total), parts: parts)
-    bytesSent += (world.size - 1) * end
+    traffic.sent += (world.size - 1) * end
+    let longest = (0..<placement.shards).map { shard in
+      lengths[shard * count..<(shard + 1) * count].reduce(0) { $0 + Int($1) }
+    }.max()
+    traffic.modelled += (placement.shards - 1) * (longest ?? 0)
     timed { addAll(moment) }
   }
 

@@ -23,7 +23,9 @@ final class UnitExchange: EncodedExchange {
   private let incoming: ByteBuffer
   private let finished: ByteBuffer
   private var requests: RequestPool
-  private(set) var bytesSent = 0
+  private(set) var traffic = MethodTraffic()
+  /// Of one exchange.
+  private let modelled: Int
   private(set) var codingNanoseconds: UInt64 = 0
 
   init(_ codec: any UnitCodec, _ context: EncodingContext) throws {
@@ -38,6 +40,15 @@ final class UnitExchange: EncodedExchange {
       }
     }
     let all = ownedBytes.reduce(0, +)
+    let shards = ranks.placement.shards
+    // Each sends the others' units to their owners, and the sums of its own to all.
+    modelled =
+      (0..<shards).map { shard in
+        let own = zip(context.members, counts).reduce(0) {
+          $0 + codec.bytes(of: ranks.units(ofShard: shard, in: $1.1), in: $1.0.tensor)
+        }
+        return all - own + (shards - 1) * own
+      }.max() ?? 0
     outgoing = ByteBuffer(count: context.hosted.count * all)
     incoming = ByteBuffer(count: ranks.placement.shards * ownedBytes[ranks.world.rank])
     finished = ByteBuffer(count: all)
@@ -75,7 +86,7 @@ final class UnitExchange: EncodedExchange {
         incoming.bytes + shards.lowerBound * own, count: shards.count * own, from: rank, on: world)
       let count = context.hosted.count * ownedBytes[rank]
       try requests.send(UnsafePointer(outgoing.bytes + starts[rank]), count: count, to: rank, on: world)
-      bytesSent += count
+      traffic.sent += count
     }
     (incoming.pointer + context.hosted.lowerBound * own).copyMemory(
       from: outgoing.pointer + starts[world.rank], byteCount: context.hosted.count * own)
@@ -89,7 +100,8 @@ final class UnitExchange: EncodedExchange {
     for count in ownedBytes { parts.append((parts.last?.upperBound ?? 0)..<(parts.last?.upperBound ?? 0) + count) }
     try world.allGather(
       inPlace: UnsafeMutableBufferPointer(start: finished.bytes, count: finished.count), parts: parts)
-    bytesSent += (world.size - 1) * own
+    traffic.sent += (world.size - 1) * own
+    traffic.modelled += modelled
     timed { decodeFinished() }
   }
 

@@ -53,11 +53,12 @@ final class Terminal: @unchecked Sendable {  // Everything mutable is guarded by
     }
   }
 
-  func bar(done: Int, of total: Int) {
+  /// - Parameter text: stands in front of the bar.
+  func bar(done: Int, of total: Int, _ text: String = "") {
     let width = 40
     let filled = width * done / max(total, 1)
     transient(
-      String(repeating: "━", count: filled) + String(repeating: "╌", count: width - filled)
+      text + String(repeating: "━", count: filled) + String(repeating: "╌", count: width - filled)
         + " \(100 * done / max(total, 1))%")
   }
 

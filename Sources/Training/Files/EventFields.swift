@@ -1,5 +1,5 @@
-/// One line of `events.jsonl`. Fields that an event has not are left out.
-struct EventFields: Encodable {
+/// One line of `events.jsonl`, as it is written and read. Fields that an event has not are left out.
+struct EventFields: Codable {
   var event = ""
   /// Seconds since 1970.
   var time = 0.0
@@ -9,6 +9,10 @@ struct EventFields: Encodable {
   var gradientNorm: Double?
   var learningRate: Double?
   var samplesPerSecond: Double?
+  var trainingSeconds: Double?
+  var trainedSamples: Int?
+  var sentBytes: Int?
+  var gradientBytes: Int?
   var shareOfCompute: Double?
   var shareOfCommunication: Double?
   var shareOfData: Double?
@@ -33,6 +37,10 @@ struct EventFields: Encodable {
     case gradientNorm = "gradient_norm"
     case learningRate = "learning_rate"
     case samplesPerSecond = "samples_per_second"
+    case trainingSeconds = "training_seconds"
+    case trainedSamples = "trained_samples"
+    case sentBytes = "sent_bytes"
+    case gradientBytes = "gradient_bytes"
     case shareOfCompute = "share_of_compute"
     case shareOfCommunication = "share_of_communication"
     case shareOfData = "share_of_data"
@@ -53,6 +61,10 @@ struct EventFields: Encodable {
     gradientNorm = report.gradientNorm
     learningRate = report.learningRate
     samplesPerSecond = report.samplesPerSecond
+    trainingSeconds = report.totals.seconds
+    trainedSamples = report.totals.samples
+    sentBytes = report.totals.sentBytes
+    gradientBytes = report.totals.gradientBytes
     shareOfCompute = report.shares.compute
     shareOfCommunication = report.shares.communication
     shareOfData = report.shares.data

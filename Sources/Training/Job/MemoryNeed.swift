@@ -21,8 +21,12 @@ public struct MemoryNeed: Sendable {
     public var data = 0
     /// The copy of the state that is being saved: rank 0 holds it, and it is counted in equal parts for the ranks of a node.
     public var checkpoint = 0
+    /// What hosted shards keep, and what they work with besides, where the method is not plain synchronous SGD.
+    public var method = 0
 
-    public var total: Int { parameters + optimizer + gradients + sum + arenas + batches + data + checkpoint }
+    public var total: Int {
+      parameters + optimizer + gradients + sum + arenas + batches + data + checkpoint + method
+    }
   }
 
   private let vector: Int
@@ -37,13 +41,20 @@ public struct MemoryNeed: Sendable {
   private let sharing: Sharing
   /// Vectors of partial sums where messages are sent.
   private let scratch: Int
+  /// Vectors of the method: that each shard keeps, and that it works with besides.
+  private let ofShard: Int
+  private let besides: Int
+  /// Ranks that are parameter servers.
+  private let servers: Int
 
   /// - Parameters:
   ///   - kernels: for the recipe's batch sizes.
   ///   - slots: optimizer slots.
+  ///   - needs: of the method.
   ///   - cores: of a node.
   init(
-    kernels: ExecutionPlan, slots: Int, recipe: Recipe, data: TrainingData, resources: Resources, cores: Int,
+    kernels: ExecutionPlan, slots: Int, needs: RunVectors.Needs, recipe: Recipe, data: TrainingData,
+    resources: Resources, cores: Int,
     sharing: Sharing
   ) {
     let images = data.extents.count
@@ -63,11 +74,19 @@ public struct MemoryNeed: Sendable {
     threadsPerShard = resources.threadsPerShard
     self.cores = cores
     scratch = recipe.allReduce == .auto ? 0 : recipe.allReduce.mostScratchVectors
-    self.sharing = !recipe.allReduce.isReproducible ? Sharing(.messages) : sharing
+    ofShard = needs.shardSlots.count
+    servers = recipe.serverRanks
+    // A codec's order of elements, or the parameters before a meeting.
+    besides = recipe.usesReducer ? 0 : 1
+    self.sharing =
+      needs.ownSum
+      ? Sharing(sharing.transport, .replicated, sharing.overlap)
+      : !recipe.allReduce.isReproducible ? Sharing(.messages) : sharing
   }
 
   /// Of a rank that hosts the most shards in a job of `ranks`, of which `ranksOnNode` share a node.
   public func rank(of ranks: Int, ranksOnNode: Int) -> Rank {
+    if servers > 0 { return rankBesideServers(of: ranks, ranksOnNode: ranksOnNode) }
     let hosted = (shards + ranks - 1) / ranks
     let workers = max(1, min(hosted, max(1, cores / ranksOnNode) / threadsPerShard))
     // Memory is shared where a node has several ranks.
@@ -80,13 +99,26 @@ public struct MemoryNeed: Sendable {
       parameters: each(vector, of: owners), optimizer: each(slots * vector, of: owners),
       gradients: vector * (hosted + (accumulates ? workers : 0) + (sharers < ranks ? scratch : 0)),
       sum: ownSum + sumOfNodes, arenas: workers * arena, batches: hosted * batch, data: data,
-      checkpoint: each((1 + slots) * vector, of: ranksOnNode))
+      checkpoint: each((1 + slots + shards * ofShard) * vector, of: ranksOnNode),
+      method: hosted * (ofShard + besides) * vector)
+  }
+
+  /// Of a worker or a server, whichever has more vectors: a worker works at one part after the other and keeps the gradient that
+  /// it pushes; a server has a gradient and a copy of its part for each worker.
+  private func rankBesideServers(of ranks: Int, ranksOnNode: Int) -> Rank {
+    let workers = max(1, ranks - servers)
+    let ofServer = (2 * workers * vector + servers - 1) / servers
+    let ofWorker = vector * (accumulates ? 2 : 1)
+    return Rank(
+      parameters: vector, optimizer: slots * vector, gradients: max(ofWorker, ofServer), arenas: arena,
+      batches: batch / 3, data: data, checkpoint: ((1 + slots) * vector + ranksOnNode - 1) / ranksOnNode,
+      method: vector)
   }
 
   /// The smallest number of ranks, at most `ranksOnNode` of them on a node, whose memory fits into `usable` bytes of each
   /// node; nil where even a rank for each shard does not fit.
   public func fewestRanks(ranksOnNode: Int, usable: Int) -> Int? {
-    (1...shards).first { ranks in
+    (1 + servers...shards + servers).first { ranks in
       let together = min(ranks, ranksOnNode)
       return together * rank(of: ranks, ranksOnNode: together).total <= usable
     }

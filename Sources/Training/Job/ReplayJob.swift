@@ -52,22 +52,14 @@ public struct ReplayJob: Sendable {
 
   /// What the run has recorded of the step, the last time if several times.
   private func recordedDigests() throws -> [String] {
-    let path = runDirectory + "/events.jsonl"
-    struct Event: Decodable {
-      var event: String
-      var step: Int?
-      var digests: [String]?
-    }
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw TrainingError(.badData, "\(path): cannot be read; give the directory of a run.")
-    }
-    let events = text.split(separator: "\n").compactMap { try? decodeJSON(Event.self, from: Data($0.utf8)) }
-      .filter { $0.event == GradientReport.eventName }
-    guard let digests = events.last(where: { $0.step == step })?.digests, digests.count == recipe.shards else {
-      let steps = Set(events.compactMap(\.step)).sorted().map(grouped)
+    var recorded: [Int: [String]] = [:]
+    for case .gradients(let step, let digests) in try EventLog(run: runDirectory).events { recorded[step] = digests }
+    guard let digests = recorded[step], digests.count == recipe.shards else {
+      let steps = recorded.keys.sorted().map(grouped)
       let known = steps.isEmpty ? "none; train with --record-gradients" : steps.suffix(10).joined(separator: ", ")
       throw TrainingError(
-        .badConfiguration, "--step \(step): \(path) has no gradients of it. It has those of \(known).")
+        .badConfiguration,
+        "--step \(step): \(EventLog.path(run: runDirectory)) has no gradients of it. It has those of \(known).")
     }
     return digests
   }

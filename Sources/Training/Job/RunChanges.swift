@@ -21,10 +21,14 @@ enum RunChanges {
   }
 
   private static func fields(_ text: String) -> [String: String] {
-    Dictionary(
-      text.split(separator: "\n").compactMap { line in
-        let parts = line.split(separator: ":", maxSplits: 1)
-        return parts.count == 2 ? (String(parts[0]), parts[1].trimmingCharacters(in: .whitespaces)) : nil
-      }, uniquingKeysWith: { first, _ in first })
+    Dictionary(lines(text), uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Keys and values of a text as `config.yaml` has them, in its order.
+  static func lines(_ text: String) -> [(key: String, value: String)] {
+    text.split(separator: "\n").compactMap { line in
+      let parts = line.split(separator: ":", maxSplits: 1)
+      return parts.count == 2 ? (String(parts[0]), parts[1].trimmingCharacters(in: .whitespaces)) : nil
+    }
   }
 }

@@ -84,10 +84,12 @@ public struct RunCheck: Sendable {
 
     let sizes = recipe.programSizes(plan, shards: resources.shards)
     let kernels = try world.agree { try Self.planned(job, recipe, data, resources) }
-    let slots = try recipe.makeOptimizer(UpdateLayout([])).slots.count
+    let optimizer = try recipe.makeOptimizer(UpdateLayout([]))
+    let slots = optimizer.slots.count
+    let needs = try recipe.needs(optimizer)
     let cores = Cores.ofNode().count
     memory = MemoryNeed(
-      kernels: kernels, slots: slots, recipe: recipe, data: data, resources: resources,
+      kernels: kernels, slots: slots, needs: needs, recipe: recipe, data: data, resources: resources,
       cores: try world.allReduce(cores, .maximum), sharing: job.sharing)
     ranksOnNode = try world.allReduce(resources.ranksOnNode, .maximum)
     usableMemory = try world.allReduce(NodeMemory.ofNode().usable, .minimum)

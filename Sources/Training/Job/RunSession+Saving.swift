@@ -41,8 +41,9 @@ extension RunSession {
 
   /// Saves the state that the trainer has and waits until it is on the disk. Collective.
   /// - Throws: 74 where that fails twice.
-  static func save(_ session: RunSession?, _ trainer: Trainer, _ progress: RunProgress, _ world: Communicator) throws {
-    let step = trainer.state.position.step
+  static func save(
+    _ session: RunSession?, _ trainer: Trainer, _ end: Trainer.StepEnd, _ world: Communicator
+  ) throws {
     let room = try world.agree {
       try session?.drain()
       return try session?.writer.room(for: trainer.state, shards: trainer.resources.shards)
@@ -50,7 +51,7 @@ extension RunSession {
     try trainer.copyState(to: room)
     try world.agree {
       guard let session, let room else { return }
-      try session.write(room, trainer, Trainer.StepEnd(step: step, progress: progress))
+      try session.write(room, trainer, end)
     }
   }
 
@@ -92,7 +93,8 @@ extension RunSession {
       step: end.step, epoch: Double(end.step) / Double(trainer.plan.stepsPerEpoch), configuration: configuration,
       data: Self.digest(of: trainer.data), plan: trainer.planDigest,
       fingerprint: Fingerprint.ofThisMachine().description, stateSHA256: "", loss: end.progress.loss,
-      best: best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) }, kernels: plan)
+      best: best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) }, kernels: plan,
+      totals: end.progress.totals)
     writer.begin(
       copy,
       CheckpointWriter.Request(

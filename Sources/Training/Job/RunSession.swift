@@ -124,12 +124,18 @@ final class RunSession {
   static func progress(_ session: RunSession?, _ trainer: Trainer, _ world: Communicator) throws -> RunProgress {
     let manifest = session?.checkpoint?.manifest
     let best = manifest?.best
+    let totals = manifest?.totals ?? RunTotals()
     var numbers: [Double] = [
       manifest?.loss ?? .nan, best == nil ? 0 : 1, Double(best?.step ?? 0), Double(best?.correct ?? 0), best?.loss ?? 0,
+      totals.seconds, Double(totals.samples), Double(totals.sentBytes), Double(totals.gradientBytes),
     ]
     try world.broadcast(&numbers)
     var progress = RunProgress()
     progress.loss = numbers[0]
+    progress.totals.seconds = numbers[5]
+    progress.totals.samples = Int(numbers[6])
+    progress.totals.sentBytes = Int(numbers[7])
+    progress.totals.gradientBytes = Int(numbers[8])
     if numbers[1] == 1 {
       progress.best = EvaluationReport(
         epoch: numbers[2] / Double(trainer.plan.stepsPerEpoch), step: Int(numbers[2]), correct: Int(numbers[3]),

@@ -18,6 +18,8 @@ public struct TrainingJob: Sendable {
   public var allowedChanges = AllowedChanges()
   /// Seconds after which to save and end, as if a signal had asked for it.
   public var stopAfterSeconds: Double?
+  /// Seconds of training, over all starts of the run, after which it is finished, if its steps are not before.
+  public var secondsOfTraining: Double?
   /// A safetensors file to start from, and the layers that keep their own start.
   public var initialParameters: String?
   public var skippedLayers: [String] = []
@@ -64,6 +66,11 @@ public struct TrainingJob: Sendable {
     PhaseLimit.begin(.start, watchdogSeconds: watchdogSeconds)
   }
 
+  /// Looks after the end of a process whose last job is done: a rank that stops before MPI has ended is found. Not collective.
+  public static func prepareToEnd(watchdogSeconds: Double) {
+    PhaseLimit.begin(.end, watchdogSeconds: watchdogSeconds)
+  }
+
   /// Runs the job. Collective.
   ///
   /// - Parameter observer: shows the run; asked on rank 0 only.
@@ -75,10 +82,7 @@ public struct TrainingJob: Sendable {
     try checkEqual(on: world)
     let watchdog = try makeWatchdog(world, observer)
     PhaseLimit.lift()
-    defer {
-      PhaseLimit.begin(.end, watchdogSeconds: watchdogSeconds)
-      watchdog?.stop()
-    }
+    defer { watchdog?.stop() }
     let activity = watchdog?.activity ?? Activity()
     // Rank 0 holds the run directory; what it finds there decides for all.
     activity.enter(world.rank == 0 ? .opening : .waitingForFirst)
@@ -161,6 +165,7 @@ public struct TrainingJob: Sendable {
 
     var actions = Trainer.RunActions(logEvery: logEvery, evaluates: dryRun == nil)
     actions.stopAfter = dryRun.map { trainer.state.position.step + $0 }
+    actions.secondsOfTraining = secondsOfTraining
     actions.progress = try RunSession.progress(session, trainer, world)
     actions.checkEvery = checkEvery
     actions.recordGradientsEvery = recordGradientsEvery
@@ -169,7 +174,7 @@ public struct TrainingJob: Sendable {
     }
     actions.wantsToSave = { step, epoch in try session?.isSaveDue(afterStep: step, epoch: epoch) ?? false }
     actions.save = { end in try RunSession.beginToSave(session, trainer, end) }
-    actions.stop = { progress in try RunSession.save(session, trainer, progress, world) }
+    actions.stop = { end in try RunSession.save(session, trainer, end, world) }
     if dryRun == nil {
       StopRequest.listen()
       let deadline = stopAfterSeconds.map { start.addingTimeInterval($0) } ?? .distantFuture

@@ -30,6 +30,7 @@ final class CompressedMethod: TrainingMethod {
     sums = Array(repeating: 0, count: optimizer.sumCount)
   }
 
+  var traffic: MethodTraffic { sum.traffic }
   var text: String { sum.text }
   func startShards() {}
   func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(state.parameters.pointer) }

@@ -50,6 +50,7 @@ final class LocalMethod: TrainingMethod {
     }
   }
 
+  var traffic: MethodTraffic { mean.traffic }
   func startShards() { shards.start() }
   func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(shards.parameters[index].pointer) }
   var squaredNorms: [Double] { shards.squaredNorms }

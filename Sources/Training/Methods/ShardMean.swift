@@ -8,15 +8,21 @@ final class ShardMean {
   let shards: Int
   private let reducer: GradientReducer
   private let vectors: RunVectors
+  private var sums = 0
+  private let bytes: Int
 
   /// - Parameter vectors: with a sum of the rank's own.
   init(_ reducer: GradientReducer, _ vectors: RunVectors) {
     (self.reducer, self.vectors, shards) = (reducer, vectors, reducer.placement.shards)
+    bytes = reducer.modelledBytes
     precondition(vectors.sharing == nil, "a mean is of whole vectors")
   }
 
+  var traffic: MethodTraffic { MethodTraffic(sent: reducer.traffic.bytes, modelled: sums * bytes) }
+
   /// The sum of the shards' gradients, which is valid until the next call. Collective.
   func sumOfGradients() throws -> FloatBuffer {
+    sums += 1
     try reducer.finish()
     return vectors.gradient
   }

@@ -18,6 +18,9 @@ final class StochasticPush: TrainingMethod {
   /// Where the other half arrives, of each hosted shard: the gradients' memory, which are done with then.
   private let arrivals: [FloatBuffer]
   private var requests: RequestPool
+  private var steps = 0
+  /// Bytes to other ranks.
+  private var pushed = 0
 
   init(
     _ world: Communicator, _ placement: Placement, _ mean: ShardMean, _ vectors: RunVectors, _ optimizer: Optimizer
@@ -30,6 +33,9 @@ final class StochasticPush: TrainingMethod {
     requests = RequestPool(capacity: 2 * arrivals.count)
   }
 
+  var traffic: MethodTraffic {
+    MethodTraffic(sent: mean.traffic.sent + pushed, modelled: mean.traffic.modelled + 4 * state.layout.count * steps)
+  }
   func startShards() { shards.start() }
   func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(shards.parameters[index].pointer) }
   func takesOwnMean(at step: Int) -> Bool { true }
@@ -47,6 +53,7 @@ final class StochasticPush: TrainingMethod {
     let hop = ExponentialGraph.hop(at: step.number, shards: placement.shards)
     guard hop > 0 else { return }
     enter(.communication)
+    steps += 1
     let hosted = state.shards.shards
     for (index, shard) in hosted.enumerated() {
       let source = (shard + placement.shards - hop) % placement.shards
@@ -61,6 +68,7 @@ final class StochasticPush: TrainingMethod {
       if to != world.rank {
         let own = shards.parameters[index]
         try requests.send(UnsafePointer(own.pointer), count: own.count, to: to, tag: target, on: world)
+        pushed += 4 * own.count
       }
     }
     try requests.waitAll()

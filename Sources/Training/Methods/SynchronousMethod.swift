@@ -15,10 +15,14 @@ final class SynchronousMethod: TrainingMethod {
   private let overlap: OverlappedSum?
   /// Those that this rank updates.
   private let runningStatistics: [ParameterLayout.Entry]
+  /// Sums that were made, and the modelled bytes of one.
+  private var steps = 0
+  private let bytes: Int
 
   /// - Parameter overlap: sums beside the backward pass, if they are to be.
   init(_ reducer: GradientReducer, _ vectors: RunVectors, _ optimizer: Optimizer, overlap: OverlappedSum?) {
     (self.reducer, self.vectors, self.optimizer, self.overlap) = (reducer, vectors, optimizer, overlap)
+    bytes = reducer.modelledBytes
     state = vectors.state
     updated = UpdateVectors(
       parameters: state.parameters.pointer, gradient: vectors.gradient.pointer, slots: state.slots.map(\.pointer))
@@ -30,6 +34,7 @@ final class SynchronousMethod: TrainingMethod {
     }
   }
 
+  var traffic: MethodTraffic { MethodTraffic(sent: reducer.traffic.bytes, modelled: steps * bytes) }
   func startShards() {}
   func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(state.parameters.pointer) }
   func takesOwnMean(at step: Int) -> Bool { false }
@@ -44,6 +49,7 @@ final class SynchronousMethod: TrainingMethod {
   func exchange(
     at step: UpdateStep, _ samples: BatchSamples, measuringNorm: Bool, enter: (StepTimes.Phase) -> Void
   ) throws {
+    steps += 1
     enter(.communication)
     try reducer.finish { finished in
       enter(.update)

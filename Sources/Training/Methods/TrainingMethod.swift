@@ -1,6 +1,14 @@
 import Engine
 import Optimizers
 
+/// Bytes that methods are compared by.
+struct MethodTraffic {
+  /// By this rank; ranks that share memory send nothing.
+  var sent = 0
+  /// By the busiest shard, were each on a host of its own.
+  var modelled = 0
+}
+
 /// How many samples a batch has.
 struct BatchSamples {
   /// Of each hosted shard.
@@ -49,6 +57,9 @@ protocol TrainingMethod: AnyObject {
 
   /// The rest of the update; returns the norm of the gradient where it was asked for and is known here.
   func update(at step: UpdateStep, measuringNorm: Bool) -> Double?
+
+  /// Bytes sent since the method was made.
+  var traffic: MethodTraffic { get }
 
   /// What it says of its sums; empty where they are the reducer's.
   var text: String { get }

@@ -7,13 +7,16 @@ public struct LinePlot: Sendable {
   public struct Axis: Sendable {
     public var title: String
     public var isLogarithmic: Bool
+    /// Of a linear axis; else it spans what is shown.
+    public var beginsAtZero: Bool
     /// How a number stands beside its mark.
     public var label: @Sendable (Double) -> String
 
     public init(
-      _ title: String, isLogarithmic: Bool = true, label: (@Sendable (Double) -> String)? = nil
+      _ title: String, isLogarithmic: Bool = true, beginsAtZero: Bool = true,
+      label: (@Sendable (Double) -> String)? = nil
     ) {
-      (self.title, self.isLogarithmic) = (title, isLogarithmic)
+      (self.title, self.isLogarithmic, self.beginsAtZero) = (title, isLogarithmic, beginsAtZero)
       self.label = label ?? { significant($0) }
     }
   }
@@ -21,8 +24,14 @@ public struct LinePlot: Sendable {
   public struct Series: Sendable {
     public var name: String
     public var points: [(x: Double, y: Double)]
+    /// Lines of the same colour that the legend does not name again, as of other seeds.
+    public var further: [[(x: Double, y: Double)]]
 
-    public init(_ name: String, _ points: [(x: Double, y: Double)]) { (self.name, self.points) = (name, points) }
+    public init(
+      _ name: String, _ points: [(x: Double, y: Double)], further: [[(x: Double, y: Double)]] = []
+    ) { (self.name, self.points, self.further) = (name, points, further) }
+
+    fileprivate var lines: [[(x: Double, y: Double)]] { [points] + further }
   }
 
   public var title: String
@@ -42,10 +51,17 @@ public struct LinePlot: Sendable {
   ]
   private static let dashes = ["none", "6 3", "2 2"]
 
-  /// The picture, 760 by 440 units.
+  /// Lines of more points have no dots.
+  private static let mostDots = 50
+
+  /// The picture, 760 by 440 units, or more where the legend needs it.
   public var svg: String {
-    let shown = series.map { Series($0.name, $0.points.filter { canShow($0.x, x) && canShow($0.y, y) }) }
-    let points = shown.flatMap(\.points)
+    let shown = series.map { series in
+      (name: series.name, lines: series.lines.map { $0.filter { canShow($0.x, x) && canShow($0.y, y) } })
+    }
+    let points = shown.flatMap(\.lines).joined()
+    let width = max(760, 610 + 7 * (series.map(\.name.count).max() ?? 0))
+    let height = max(440, 60 + 18 * series.count)
     let (across, up) = (Scale(points.map(\.x), x), Scale(points.map(\.y), y))
     let frame = Self.frame
     func place(_ point: (x: Double, y: Double)) -> (x: Double, y: Double) {
@@ -55,8 +71,9 @@ public struct LinePlot: Sendable {
       )
     }
     var lines = [
-      #"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 440" font-family="sans-serif" font-size="12">"#,
-      #"<rect width="760" height="440" fill="white"/>"#,
+      #"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \#(width) \#(height)" "#
+        + #"font-family="sans-serif" font-size="12">"#,
+      #"<rect width="\#(width)" height="\#(height)" fill="white"/>"#,
       #"<text x="\#(number(frame.left))" y="24" font-size="14">\#(escaped(title))</text>"#,
     ]
     for mark in across.marks {
@@ -79,22 +96,27 @@ public struct LinePlot: Sendable {
     lines.append(
       #"<text transform="translate(18 \#(number((frame.top + frame.bottom) / 2))) rotate(-90)" "#
         + #"text-anchor="middle">\#(escaped(y.title))</text>"#)
-    for (index, series) in shown.enumerated() { lines += drawn(series, index, series.points.map(place)) }
+    for (index, series) in shown.enumerated() {
+      lines += drawn(series.name, index, series.lines.map { $0.map(place) })
+    }
     return (lines + ["</svg>"]).joined(separator: "\n")
   }
 
-  /// A line with a dot at each point, and its name in the legend.
-  private func drawn(_ series: Series, _ index: Int, _ places: [(x: Double, y: Double)]) -> [String] {
+  /// Lines with a dot at each point, and their name in the legend.
+  private func drawn(_ name: String, _ index: Int, _ lines: [[(x: Double, y: Double)]]) -> [String] {
     let colour = Self.colours[index % Self.colours.count]
     let dash = Self.dashes[index / Self.colours.count % Self.dashes.count]
     let stroke = #"stroke="\#(colour)" stroke-width="1.8" stroke-dasharray="\#(dash)" fill="none""#
     let height = Self.frame.top + 10 + 18 * Double(index)
-    let corners = places.map { "\(number($0.x)),\(number($0.y))" }.joined(separator: " ")
-    return [#"<polyline points="\#(corners)" \#(stroke)/>"#]
-      + places.map { #"<circle cx="\#(number($0.x))" cy="\#(number($0.y))" r="2.2" fill="\#(colour)"/>"# } + [
-        #"<path d="M572 \#(number(height))H594" \#(stroke)/>"#,
-        text("600", number(height + 4), "start", series.name),
-      ]
+    let drawn = lines.flatMap { places in
+      let corners = places.map { "\(number($0.x)),\(number($0.y))" }.joined(separator: " ")
+      let dots = places.count > Self.mostDots ? [] : places
+      return [#"<polyline points="\#(corners)" \#(stroke)/>"#]
+        + dots.map { #"<circle cx="\#(number($0.x))" cy="\#(number($0.y))" r="2.2" fill="\#(colour)"/>"# }
+    }
+    return drawn + [
+      #"<path d="M572 \#(number(height))H594" \#(stroke)/>"#, text("600", number(height + 4), "start", name),
+    ]
   }
 
   private func canShow(_ value: Double, _ axis: Axis) -> Bool { value.isFinite && (value > 0 || !axis.isLogarithmic) }
@@ -122,15 +144,22 @@ private struct Scale {
     isLogarithmic = axis.isLogarithmic
     let (least, most) = (values.min() ?? 1, values.max() ?? 10)
     if isLogarithmic {
-      // Whole powers of ten, of which at most eight have marks.
+      // Whole powers of ten, of which at most eight have marks; where there are less than two, in steps of 1, 2, 5.
       let first = log10(least).rounded(.down)
       let last = max(log10(most).rounded(.up), first + 1)
+      if most > least, most / least < 100 {
+        let steps = stride(from: first, through: last, by: 1).flatMap { power in [1, 2, 5].map { $0 * pow(10, power) } }
+        let bottom = steps.last { $0 <= least } ?? least
+        let top = steps.first { $0 >= most } ?? most
+        (low, high, marks) = (bottom, top, steps.filter { (bottom...top).contains($0) })
+        return
+      }
       let step = ((last - first) / 8).rounded(.up)
       (low, high) = (pow(10, first), pow(10, last))
       marks = stride(from: first, through: last, by: step).map { pow(10, $0) }
     } else {
-      // From zero, in steps of 1, 2 or 5 times a power of ten.
-      let bottom = min(0, least)
+      // In steps of 1, 2 or 5 times a power of ten.
+      let bottom = axis.beginsAtZero || least == most ? min(0, least) : least
       let span = max(most - bottom, .leastNormalMagnitude)
       let power = pow(10, log10(span / 5).rounded(.down))
       let step = [1, 2, 5, 10].map { $0 * power }.first { span / $0 <= 6 } ?? span

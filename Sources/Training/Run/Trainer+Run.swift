@@ -11,6 +11,8 @@ extension Trainer {
     public var evaluates = true
     /// The step to stop after, if before the end of the run.
     public var stopAfter: Int?
+    /// Seconds of training, over all starts, after which the run ends with the step that it is in; nil for all steps.
+    public var secondsOfTraining: Double?
     /// What a run that goes on has to show already.
     public var progress = RunProgress()
     /// Steps between comparisons of all ranks' parameters, beside those after epochs.
@@ -24,8 +26,8 @@ extension Trainer {
     public var wantsToSave: (_ step: Int, _ epoch: Int?) throws -> Bool = { _, _ in false }
     /// Called after such a step. Collective: the state is left as it is.
     public var save: (StepEnd) throws -> Void = { _ in }
-    /// Called after the last step where a rank was asked to stop. Collective.
-    public var stop: (RunProgress) throws -> Void = { _ in }
+    /// Called after the last step where a rank was asked to stop, or time is over: saves and waits for it. Collective.
+    public var stop: (StepEnd) throws -> Void = { _ in }
 
     public init(logEvery: Int = 50, evaluates: Bool = true) { (self.logEvery, self.evaluates) = (logEvery, evaluates) }
   }
@@ -48,27 +50,38 @@ extension Trainer {
   public func run(_ actions: RunActions, _ observe: (TrainingEvent) throws -> Void) throws -> RunSummary? {
     let begin = DispatchTime.now().uptimeNanoseconds
     let advance = try makeAdvance()
-    let end = min(actions.stopAfter ?? totalSteps, totalSteps)
     var progress = actions.progress
+    let limit = actions.secondsOfTraining ?? .infinity
+    // Rank 0 alone says when time is over: while it saves between steps, the others wait in the next one.
+    clock = TrainingClock(spent: progress.totals.seconds, limit: world.rank == 0 ? limit : .infinity)
+    // Killed between its last step and its summary, a run has no time left.
+    var end = progress.totals.seconds >= limit ? state.position.step : min(actions.stopAfter ?? totalSteps, totalSteps)
+    let before = progress.totals
     var latest: EvaluationReport?
     var window = Window()
     try observe(.started)
 
     while state.position.step < end {
-      let planned = Moment(nextMeeting(before: end, actions), self, actions, end)
+      let planned = Moment(nextMeeting(before: end, actions), self, actions, end: end)
       enter(.saving)
-      let wantsToSave = try actions.wantsToSave(
-        planned.number, planned.isEvaluated ? (planned.number - 1) / plan.stepsPerEpoch + 1 : nil)
+      let wantsToSave = try actions.wantsToSave(planned.number, planned.evaluatedEpochs)
+      clock.beginStep()
       let result = try advance(planned, wantsToSave)
+      clock.endStep()
       // An asynchronous method may have ended sooner.
-      let moment = Moment(state.position.step, self, actions, end)
-      let number = moment.number
+      let number = state.position.step
+      if result.wishes.finish { end = number }
+      let moment = Moment(number, self, actions, end: end, finishes: result.wishes.finish)
       // Every rank has the same loss, and so the same error: it is said once.
       guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
       progress.loss = result.loss
+      progress.totals.seconds = clock.seconds
+      progress.totals.samples += result.samples
+      progress.totals.gradientBytes = before.gradientBytes + method.traffic.modelled
+      progress.totals.sentBytes = before.sentBytes + method.traffic.sent
       window.add(result)
       if moment.isReported {
-        var report = StepReport(number, of: end, result)
+        var report = StepReport(number, of: end, result, progress.totals)
         window.close(&report, times.shares)
         times = StepTimes()
         try observe(.step(report))
@@ -79,7 +92,7 @@ extension Trainer {
       }
       if let every = actions.checkEvery, number % every == 0 { try checkParametersAreEqual("after step \(number)") }
       var stepEnd = StepEnd(step: number)
-      if moment.isEvaluated {
+      if moment.evaluatedEpochs != nil {
         let report = try evaluate(best: &progress.best)
         latest = report
         try observe(.evaluated(report))
@@ -91,10 +104,12 @@ extension Trainer {
       enter(.saving)
       if result.wishes.save || result.wishes.stop { try method.settle(after: number) }
       if result.wishes.save { try actions.save(stepEnd) }
+      // Nobody was asked before the step whether its end is to be saved.
+      if result.wishes.finish { try actions.stop(stepEnd) }
       enter(nil)
       if result.wishes.stop && number < end {
         activity.enter(world.rank == 0 ? .saving : .waitingForFirst)
-        try actions.stop(progress)
+        try actions.stop(stepEnd)
         return nil
       }
       if moment.endsEpoch { window.reopen() }
@@ -119,14 +134,17 @@ extension Trainer {
     let endsEpoch: Bool
     let isReported: Bool
     let isRecorded: Bool
-    let isEvaluated: Bool
+    /// Epochs that are finished, where the state is evaluated.
+    let evaluatedEpochs: Int?
 
-    init(_ number: Int, _ trainer: Trainer, _ actions: RunActions, _ end: Int) {
+    /// - Parameter finishes: whether the run ends with it before its last step.
+    init(_ number: Int, _ trainer: Trainer, _ actions: RunActions, end: Int, finishes: Bool = false) {
+      let stepsPerEpoch = trainer.plan.stepsPerEpoch
       self.number = number
-      endsEpoch = number % trainer.plan.stepsPerEpoch == 0 || number == trainer.totalSteps
+      endsEpoch = number % stepsPerEpoch == 0 || number == trainer.totalSteps || finishes
       isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
       isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
-      isEvaluated = actions.evaluates && endsEpoch
+      evaluatedEpochs = actions.evaluates && endsEpoch ? (number - 1) / stepsPerEpoch + 1 : nil
     }
   }
 
@@ -194,11 +212,11 @@ private struct Window {
 }
 
 extension StepReport {
-  fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult) {
+  fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult, _ totals: RunTotals) {
     self.init(
       step: number, totalSteps: totalSteps, epoch: result.epoch, loss: result.loss,
       gradientNorm: result.gradientNorm, learningRate: result.learningRate, samplesPerSecond: 0, secondsPerStep: 0,
-      shares: StepTimes.Shares())
+      shares: StepTimes.Shares(), totals: totals)
   }
 }
 

@@ -24,6 +24,7 @@ extension Trainer {
     activity.enter(.serving)
     let computation = AsynchronousWorker.Computation(
       gradient: { ticket in try self.computePart(segment, ticket, reader) }, wantsToStop: wantsToStop,
+      isOver: { self.clock.isOver },
       enter: { self.enter($0) }, waits: { self.activity.enter(.awaitingServers) })
     let total = try method.run(
       segment, computation, measuringNorm: measuringNorm, meets: { self.activity.enter(.exchanging) },
@@ -34,11 +35,12 @@ extension Trainer {
     // A save that was due at a later step is not due yet.
     let isWhole = state.position.step == end
     let saves = isWhole ? try world.allReduce(wantsToSave ? 1 : 0, .maximum) == 1 : false
-    let norm = measuringNorm ? total.squaredNorm.squareRoot() : .nan
+    let isOver = try world.allReduce(clock.isOver ? 1 : 0, .maximum) == 1
+    let norm = measuringNorm || isOver ? total.squaredNorm.squareRoot() : .nan
     return StepResult(
       steps: total.steps, epoch: last / plan.stepsPerEpoch, samples: total.samples,
       loss: total.loss / Double(max(total.samples, 1)), correct: total.correct, gradientNorm: norm,
-      learningRate: learningRates.rate(at: last), wishes: Wishes(stop: total.wantsToStop, save: saves),
+      learningRate: learningRates.rate(at: last), wishes: Wishes(stop: total.wantsToStop, save: saves, finish: isOver),
       gradientDigests: nil)
   }
 

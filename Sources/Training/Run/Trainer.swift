@@ -55,6 +55,8 @@ public final class Trainer {
   }
   /// Asked once a step, on every rank; if any says yes, all stop after that step.
   public var wantsToStop: () -> Bool = { false }
+  /// Of this run's steps. Where it is over, the run ends for all.
+  var clock = TrainingClock()
 
   /// Plans the kernels of a run; local to the rank, so that it can be agreed on before anything collective.
   public static func makeExecutor(
@@ -131,7 +133,7 @@ public final class Trainer {
       world, placement, reducer, vectors, optimizer,
       overlap: overlaps ? OverlappedSum(reducer, executor) : nil, stepsPerEpoch: plan.stepsPerEpoch,
       activity: { [watched] in watched.activity })
-    metrics = [Double](repeating: 0, count: 5 * resources.shards)
+    metrics = [Double](repeating: 0, count: 6 * resources.shards)
   }
 
   /// Who takes part in sums of gradients: all ranks, or beside parameter servers nobody.
@@ -221,16 +223,16 @@ public final class Trainer {
     try method.exchange(at: step, samples, measuringNorm: measuringNorm) { enter($0) }
     enter(.communication)
     activity.enter(.exchanging)
-    let total = try total(sums, Wishes(stop: wantsToStop(), save: wantsToSave))
+    let total = try total(sums, Wishes(stop: wantsToStop(), save: wantsToSave, finish: clock.isOver))
 
     enter(.update)
-    let norm = method.update(at: step, measuringNorm: measuringNorm) ?? total.norm
+    let norm = method.update(at: step, measuringNorm: measuringNorm || total.wishes.finish) ?? total.norm
     enter(nil)
 
     state.position.step += 1
     return StepResult(
       steps: 1, epoch: batch.epoch, samples: batch.sampleCount, loss: total.loss / Double(batch.sampleCount),
-      correct: total.correct, gradientNorm: measuringNorm ? norm : .nan,
+      correct: total.correct, gradientNorm: measuringNorm || total.wishes.finish ? norm : .nan,
       learningRate: step.learningRate, wishes: total.wishes, gradientDigests: digests)
   }
 
@@ -251,6 +253,8 @@ public final class Trainer {
   struct Wishes: Hashable {
     var stop = false
     var save = false
+    /// To end the run here, as if it had no further steps.
+    var finish = false
   }
 
   /// Of a step, or of the steps of a segment.
@@ -286,12 +290,15 @@ public final class Trainer {
   private func total(
     _ sums: [LossSums], _ wishes: Wishes
   ) throws -> (loss: Double, correct: Int, wishes: Wishes, norm: Double) {
-    let width = 5
+    let width = 6
     for (index, shard) in resources.placement.shards(of: world.rank).enumerated() {
       let norm = method.squaredNorms.isEmpty ? 0 : method.squaredNorms[index]
       metrics.replaceSubrange(
         width * shard..<width * (shard + 1),
-        with: [sums[index].loss, Double(sums[index].correct), wishes.stop ? 1 : 0, wishes.save ? 1 : 0, norm])
+        with: [
+          sums[index].loss, Double(sums[index].correct), norm, wishes.stop ? 1 : 0, wishes.save ? 1 : 0,
+          wishes.finish ? 1 : 0,
+        ])
     }
     try world.allGatherShardValues(&metrics, placement: resources.placement)
     var total = [Double](repeating: 0, count: width)
@@ -299,8 +306,8 @@ public final class Trainer {
       for value in 0..<width { total[value] += metrics[width * shard + value] }
     }
     return (
-      total[0], Int(total[1]), Wishes(stop: total[2] > 0, save: total[3] > 0),
-      (total[4] / Double(resources.shards)).squareRoot()
+      total[0], Int(total[1]), Wishes(stop: total[3] > 0, save: total[4] > 0, finish: total[5] > 0),
+      (total[2] / Double(resources.shards)).squareRoot()
     )
   }
 }

@@ -54,6 +54,8 @@ public struct StepReport: Sendable {
   public var secondsPerStep: Double
   /// Shares of the time since the report before.
   public var shares: StepTimes.Shares
+  /// Since the run began.
+  public var totals = RunTotals()
 }
 
 /// The whole set once through the network.
@@ -75,6 +77,7 @@ public struct RunProgress: Sendable {
   public var best: EvaluationReport?
   /// Of the last step; not a number before the first.
   public var loss = Double.nan
+  public var totals = RunTotals()
   public init() {}
 }
 

@@ -88,11 +88,12 @@ struct CheckCommand: JobCommand {
 
   private func memory(_ check: RunCheck) -> [String] {
     let rank = check.memory.rank(of: check.ranks, ranksOnNode: check.ranksOnNode)
-    let parts = [
-      ("parameters", rank.parameters), ("optimizer", rank.optimizer), ("gradients", rank.gradients), ("sum", rank.sum),
-      ("arenas", rank.arenas), ("batches", rank.batches), ("data", rank.data), ("checkpoint", rank.checkpoint),
-      ("a rank", rank.total),
-    ]
+    let parts =
+      [
+        ("parameters", rank.parameters), ("optimizer", rank.optimizer), ("gradients", rank.gradients),
+        ("sum", rank.sum),
+        ("arenas", rank.arenas), ("batches", rank.batches), ("data", rank.data), ("checkpoint", rank.checkpoint),
+      ] + (rank.method > 0 ? [("method", rank.method)] : []) + [("a rank", rank.total)]
     let width = parts.map { size($0.1).count }.max() ?? 0
     let fewest =
       check.fewestRanks.map { "the smallest number of ranks that fits is \(grouped($0))" } ?? "no number of ranks fits"

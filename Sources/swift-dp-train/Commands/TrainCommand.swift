@@ -19,6 +19,7 @@ struct TrainCommand: JobCommand {
 
   func run(_ world: Communicator) throws -> Int32 {
     let job = try world.agree { try options.job() }
+    defer { TrainingJob.prepareToEnd(watchdogSeconds: job.watchdogSeconds) }
     return try job.run(world, observer: Console(hidesProgress: options.jobOptions.hidesProgress))
   }
 }

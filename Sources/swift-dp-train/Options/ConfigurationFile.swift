@@ -25,33 +25,43 @@ struct ConfigurationFile {
 
   init(text: String, path: String) throws {
     self.path = path
-    // A file of a few lines whose names stand for one another can take for ever, and settings need none.
-    if let match = text.firstMatch(of: #/(?m)^[^#"'\n]*?(?:^|[\s:\[\{,?\-])[&*][A-Za-z0-9_]/#) {
-      let line = text[..<match.range.lowerBound].count(where: \.isNewline) + 1
-      throw TrainingError(
-        .badConfiguration, "\(path): line \(line) has a YAML anchor or alias (& or *); write one `key: value` a line.")
-    }
-    let root: Node?
-    do { root = try Yams.compose(yaml: text) } catch {
-      let line = "\(error)".split(separator: "\n").first.map(String.init) ?? ""
-      throw TrainingError(.badConfiguration, "\(path): is not YAML (\(line)); write one `key: value` a line.")
-    }
-    guard let root else {
+    guard let root = try Self.root(text, path: path) else {
       arguments = []
       return
     }
     guard let mapping = root.mapping else {
       throw TrainingError(.badConfiguration, "\(path): is not a list of settings; write one `key: value` a line.")
     }
+    arguments = try Self.arguments(mapping, place: path)
+  }
+
+  /// What a YAML file holds; nil for nothing.
+  static func root(_ text: String, path: String) throws -> Node? {
+    // A file of a few lines whose names stand for one another can take for ever, and settings need none.
+    if let match = text.firstMatch(of: #/(?m)^[^#"'\n]*?(?:^|[\s:\[\{,?\-])[&*][A-Za-z0-9_]/#) {
+      let line = text[..<match.range.lowerBound].count(where: \.isNewline) + 1
+      throw TrainingError(
+        .badConfiguration, "\(path): line \(line) has a YAML anchor or alias (& or *); write one `key: value` a line.")
+    }
+    do { return try Yams.compose(yaml: text) } catch {
+      let line = "\(error)".split(separator: "\n").first.map(String.init) ?? ""
+      throw TrainingError(.badConfiguration, "\(path): is not YAML (\(line)); write one `key: value` a line.")
+    }
+  }
+
+  /// Settings as arguments of `train`.
+  ///
+  /// - Parameter place: where they stand, for errors.
+  static func arguments(_ mapping: Node.Mapping, place: String) throws -> [String] {
     var arguments: [String] = []
     for (key, value) in mapping {
       guard let name = key.string, Self.keys.contains(name) else {
         throw TrainingError(
           .badConfiguration,
-          "\(path): there is no setting \(key.string ?? "of that form"); see swift-dp-train train --help.")
+          "\(place): there is no setting \(key.string ?? "of that form"); see swift-dp-train train --help.")
       }
       guard let text = value.scalar?.string else {
-        throw TrainingError(.badConfiguration, "\(path): \(name) is not a single value; write `\(name): value`.")
+        throw TrainingError(.badConfiguration, "\(place): \(name) is not a single value; write `\(name): value`.")
       }
       switch text {
       case "true": arguments.append("--\(name)")
@@ -60,7 +70,7 @@ struct ConfigurationFile {
       default: arguments.append("--\(name)=\(text)")
       }
     }
-    self.arguments = arguments
+    return arguments
   }
 
   /// The settings that a file may have: all of a recipe, and where the data are.

@@ -59,9 +59,12 @@ struct TrainOptions: ParsableArguments {
 
 extension RecipeOptions {
   /// The options of a configuration file.
-  init(_ file: ConfigurationFile) throws {
-    do { self = try RecipeOptions.parse(file.arguments) } catch {
-      throw TrainingError(.badConfiguration, "\(file.path): \(Job.sentence(RecipeOptions.fullMessage(for: error)))")
+  init(_ file: ConfigurationFile) throws { try self.init(file.arguments, place: file.path) }
+
+  /// - Parameter place: where the arguments stand, for errors.
+  init(_ arguments: [String], place: String) throws {
+    do { self = try RecipeOptions.parse(arguments) } catch {
+      throw TrainingError(.badConfiguration, "\(place): \(Job.sentence(RecipeOptions.fullMessage(for: error)))")
     }
   }
 }

@@ -10,6 +10,9 @@ import Optimizers
 final class AsynchronousMethod: TrainingMethod {
   let ranks: ServerRanks
   private(set) var report = AsynchronousReport()
+  /// By this rank, and by the one that sends most.
+  private(set) var traffic = MethodTraffic()
+  private var sentBytes: [Int]
   private let world: Communicator
   private let state: TrainingState
   private let policy: ServerPolicy
@@ -25,6 +28,7 @@ final class AsynchronousMethod: TrainingMethod {
   ) throws {
     let own = try world.duplicate()
     (self.world, self.ranks, self.policy, state) = (own, ranks, policy, vectors.state)
+    sentBytes = Array(repeating: 0, count: world.size)
     if let number = ranks.server(world.rank) {
       worker = nil
       server = try ParameterServer(
@@ -55,6 +59,8 @@ final class AsynchronousMethod: TrainingMethod {
     try world.allGather(inPlace: state.parameters.values, parts: ranks.partsOfRanks)
     worker?.clocks = tallies[ranks.workers...].map(\.clock)
 
+    for (rank, tally) in tallies.enumerated() { sentBytes[rank] += tally.sentBytes }
+    traffic = MethodTraffic(sent: sentBytes[world.rank], modelled: sentBytes.max() ?? 0)
     var total = SegmentTally()
     for tally in tallies {
       total.loss += tally.loss

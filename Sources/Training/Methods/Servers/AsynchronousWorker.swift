@@ -10,6 +10,8 @@ final class AsynchronousWorker {
     /// Leaves the mean gradient of a ticket's samples in the shard's vector, and says how many samples it and its batch have.
     let gradient: (_ ticket: Int) throws -> (sums: LossSums, samples: Int, batch: Int)
     let wantsToStop: () -> Bool
+    /// Whether the time of the run is over.
+    let isOver: () -> Bool
     /// Told of each phase.
     let enter: (StepTimes.Phase) -> Void
     /// Told before it waits for servers, and again and again when something has come.
@@ -81,11 +83,12 @@ final class AsynchronousWorker {
       request = Request()
       request.step = step
       request.wantsTicket = true
-      request.wantsToEnd = computation.wantsToStop()
-      tally.wantsToStop = tally.wantsToStop || request.wantsToEnd
+      tally.wantsToStop = tally.wantsToStop || computation.wantsToStop()
+      request.wantsToEnd = tally.wantsToStop || computation.isOver()
       if samples > 0 || pushesAlways { try add(weight: part, rate: part * rate(step)) }
       request.pushes = tally.tickets % pushEvery == 0 && (weight > 0 || pushesAlways)
       request.fetches = tally.tickets % fetchEvery == 0
+      if request.pushes { tally.sentBytes += 4 * outgoing.count }
       if fetchEvery > 1 && samples > 0 { move(by: Float(part * rate(step))) }
       computation.enter(.communication)
     }
@@ -93,9 +96,10 @@ final class AsynchronousWorker {
     request.isLast = true
     request.pushes = weight > 0 && !pushesAlways
     request.step = segment.steps.upperBound - 1
+    if request.pushes { tally.sentBytes += 4 * outgoing.count }
     _ = try exchange(request, computation)
     try finishSending(computation)
-    if measuringNorm && tally.tickets > 0 { tally.squaredNorm = squaredNorm() }
+    if tally.tickets > 0 && (measuringNorm || computation.isOver()) { tally.squaredNorm = squaredNorm() }
     return tally
   }
 

@@ -114,6 +114,7 @@ final class ParameterServer {
         next += 1
       }
     }
+    if port.request.fetches { tally.sentBytes += 4 * part.elements.count }
     try port.send(Reply(clock: part.clock, ticket: ticket), part.parameters)
   }
 

@@ -24,6 +24,8 @@ struct SegmentTally {
   /// Of the gradient of its last ticket; not measured where 0.
   var squaredNorm = 0.0
   var wantsToStop = false
+  /// Of gradients or parameters.
+  var sentBytes = 0
   // Of a server.
   /// The server's updates since the job began.
   var clock = 0
@@ -33,7 +35,7 @@ struct SegmentTally {
   /// Of the first server: global steps that are taken, at least one.
   var steps = 0
 
-  static let count = 10
+  static let count = 11
 
   init() {}
 
@@ -42,10 +44,11 @@ struct SegmentTally {
     (loss, squaredNorm, wantsToStop) = (numbers[0], numbers[1], numbers[2] != 0)
     (correct, samples, tickets) = (Int(numbers[3]), Int(numbers[4]), Int(numbers[5]))
     (clock, pushes, dropped, steps) = (Int(numbers[6]), Int(numbers[7]), Int(numbers[8]), Int(numbers[9]))
+    sentBytes = Int(numbers[10])
   }
 
   var numbers: [Double] {
     [loss, squaredNorm, wantsToStop ? 1 : 0]
-      + [correct, samples, tickets, clock, pushes, dropped, steps].map(Double.init)
+      + [correct, samples, tickets, clock, pushes, dropped, steps, sentBytes].map(Double.init)
   }
 }
