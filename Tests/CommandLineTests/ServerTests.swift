@@ -119,9 +119,10 @@ import Testing
     // One worker takes the parts in their order, so that where it goes on makes no difference: slots are all there.
     if isDownpour {
       let single = Self.small + ["--method", method, "--shards", "1"]
-      let whole = try train(single + ["--save-every", "3", "--keep", "9"], .ranks(3), in: directory, "never")
+      let whole = try train(
+        single + ["--servers", "2", "--save-every", "3", "--keep", "9"], .ranks(3), in: directory, "single")
       let rest = try train(
-        single + ["--servers", "1", "--resume", "never/checkpoints/step-00000003"], .ranks(2), in: directory, "rest")
+        single + ["--servers", "1", "--resume", "single/checkpoints/step-00000003"], .ranks(2), in: directory, "rest")
       #expect(rest.summary.state_sha256 == whole.summary.state_sha256)
     }
   }
