@@ -45,6 +45,7 @@ static inline cmpi_op cmpi_bitwise_and(void) { return (cmpi_op){MPI_BAND}; }
 // Numbers that are macros with casts or expressions in one library or the other.
 static inline const void *cmpi_in_place(void) { return MPI_IN_PLACE; }
 static inline int cmpi_success(void) { return MPI_SUCCESS; }
+static inline int cmpi_any_source(void) { return MPI_ANY_SOURCE; }
 static inline int cmpi_undefined(void) { return MPI_UNDEFINED; }
 static inline int cmpi_thread_funneled(void) { return MPI_THREAD_FUNNELED; }
 static inline int cmpi_thread_serialized(void) { return MPI_THREAD_SERIALIZED; }

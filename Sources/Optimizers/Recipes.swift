@@ -70,6 +70,17 @@ extension [GradientTransformation] {
     ]
   }
 
+  /// Adagrad, with weight decay added to the gradient as in PyTorch.
+  public static func adagrad(
+    epsilon: Double = 1e-10, weightDecay: Double = 0, clipNorm: Double? = nil
+  ) throws(OptimizerError) -> [GradientTransformation] {
+    try OptimizerError.check(epsilon >= 0 && epsilon.isFinite, "--epsilon", epsilon, "give 0 or a positive number")
+    try check(weightDecay: weightDecay)
+    var chain = try clipped(clipNorm)
+    if weightDecay > 0 { chain.append(.addDecayedWeights(weightDecay)) }
+    return chain + [.scaleByAdagrad(epsilon: epsilon), .scaleByLearningRate]
+  }
+
   // MARK: settings
 
   private static func clipped(_ norm: Double?) throws(OptimizerError) -> [GradientTransformation] {

@@ -22,7 +22,7 @@ import Testing
       "--all-reduce star is not known; give one of ring, segmented-ring, halving-doubling, recursive-doubling, "
         + "hierarchical, torus, double-tree, auto, native."
     ),
-    ("--optimizer adagrad", "--optimizer adagrad is not known; give one of sgd, lars, adamw, lamb."),
+    ("--optimizer adadelta", "--optimizer adadelta is not known; give one of sgd, lars, adamw, lamb, adagrad."),
     ("--optimizer adamw --beta2 1", "--beta2 is 1.0; give a number from 0 up to, but not including, 1."),
     ("--optimizer lamb --epsilon 0", "--epsilon is 0.0; give a positive number."),
     ("--optimizer lars --trust-coefficient 0", "--trust-coefficient is 0.0; give a positive number."),

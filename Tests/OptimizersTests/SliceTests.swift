@@ -16,7 +16,7 @@ import Testing
     try [
       .stochasticGradientDescent(momentum: 0.9, weightDecay: 1e-3),
       .stochasticGradientDescent(momentum: 0.9, nesterov: true, weightDecay: 1e-3, clipNorm: 2),
-      .adamW(), .lars(), .lamb(),
+      .adamW(), .lars(), .lamb(), .adagrad(weightDecay: 1e-3),
       // Every kind of pass in one chain.
       [
         .clipByGlobalNorm(5), .trace(momentum: 0.5), .clipByGlobalNorm(3), .scaleByTrustRatio(decay: 0.01),

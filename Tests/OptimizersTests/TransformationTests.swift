@@ -19,6 +19,25 @@ import Testing
     #expect(empty.slots == [] && empty.reach == .element && empty.passes.map(\.transformations) == [0..<0])
   }
 
+  /// Duchi, Hazan, Singer, 2011, element by element; where there was no gradient yet nothing moves.
+  @Test func adagradDividesByTheRootOfAllSquares() throws {
+    let model = FlatModel(Self.layout, try .adagrad(epsilon: 1e-4, weightDecay: 0))
+    #expect(model.optimizer.slots == ["sum-of-squares"] && model.optimizer.reach == .element)
+    var (parameters, sums) = (model.parameters.map(Double.init), [Double](repeating: 0, count: 100))
+    for number in 0..<4 {
+      model.gradient = randomValues(100, "gradient", step: number)
+      model.gradient[7] = 0
+      model.step(UpdateStep(number: number, learningRate: 0.1))
+      for index in 0..<100 {
+        let gradient = Double(model.gradient[index])
+        sums[index] += gradient * gradient
+        parameters[index] -= 0.1 * gradient / (sums[index].squareRoot() + 1e-4)
+      }
+    }
+    #expect(zip(model.parameters, parameters).allSatisfy { abs(Double($0) - $1) < 1e-5 })
+    #expect(model.parameters[7] == Float(parameters[7]))
+  }
+
   /// A chain that ends in momentum runs as one loop; behind it a transformation that does nothing keeps it apart.
   @Test(arguments: [0, 0.01], [false, true]) func oneLoopHasTheBitsOfTheChain(_ decay: Double, _ nesterov: Bool) throws
   {

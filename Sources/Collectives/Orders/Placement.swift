@@ -2,15 +2,19 @@ import Determinism
 
 /// Where a run's shards live: contiguous blocks of them, on ranks or on nodes.
 ///
-/// A shard is a logical data-parallel worker. Every rank hosts at least one.
+/// A shard is a logical data-parallel worker. Every rank hosts at least one, but for parameter servers, which host none.
 public struct Placement: Hashable, Sendable {
   /// The first shard of each rank, and the number of shards.
   private let bounds: [Int]
 
   /// Rank r of p hosts part r of the S shards; p is at most S.
-  public init(shards: Int, ranks: Int) {
-    precondition(ranks >= 1 && shards >= ranks, "\(shards) shards on \(ranks) ranks")
-    bounds = (0..<ranks).map { part($0, of: ranks, in: shards).lowerBound } + [shards]
+  ///
+  /// - Parameter servers: the last ranks, which are not counted in p.
+  public init(shards: Int, ranks: Int, servers: Int = 0) {
+    let workers = ranks - servers
+    precondition(workers >= 1 && shards >= workers, "\(shards) shards on \(workers) ranks")
+    bounds =
+      (0..<workers).map { part($0, of: workers, in: shards).lowerBound } + Array(repeating: shards, count: servers + 1)
   }
 
   /// - Parameter blocks: of each rank, one after another, none empty.
@@ -22,10 +26,10 @@ public struct Placement: Hashable, Sendable {
 
   /// The number of shards, S.
   public var shards: Int { bounds[bounds.count - 1] }
-  /// The number of ranks, p; at most S.
+  /// The number of ranks, servers included.
   public var ranks: Int { bounds.count - 1 }
 
-  /// The shards of a rank, never empty.
+  /// The shards of a rank; empty for a server alone.
   public func shards(of rank: Int) -> Range<Int> { bounds[rank]..<bounds[rank + 1] }
 
   /// The rank that hosts a shard.

@@ -29,7 +29,7 @@ public final class Console: JobObserver {
 
   public func event(_ event: TrainingEvent) {
     switch event {
-    case .started, .finished, .gradients: break
+    case .started, .finished, .gradients, .asynchronous: break
     case .step(let report): step(report)
     case .evaluated(let report): terminal.line(report.line)
     case .saved(let report): saved(report)
@@ -77,6 +77,7 @@ public final class Console: JobObserver {
       "done  \(grouped(summary.steps)) steps in \(duration(summary.seconds)) · test accuracy "
         + "\(decimal(100 * summary.test.accuracy, 2))% · best \(decimal(100 * summary.best.accuracy, 2))% at epoch "
         + "\(decimal(summary.best.epoch, 0)) · \(grouped(Int(summary.samplesPerSecond))) img/s")
+    if let report = summary.asynchronous { terminal.result("      \(report.line)") }
     terminal.result("      parameters \(directory)/model.safetensors · state \(summary.stateDigest.prefix(12))")
     terminal.result("      next: swift-dp-train evaluate --run \(directory)")
   }

@@ -31,6 +31,10 @@ struct EventFields: Codable {
   var seconds: Double?
   var waited: Double?
   var digests: [String]?
+  var tickets: [Int]?
+  var pushes: [Int]?
+  var dropped: Int?
+  var staleness: [Int]?
 
   enum CodingKeys: String, CodingKey {
     case event, time, step, epoch, loss
@@ -53,7 +57,7 @@ struct EventFields: Codable {
     case plainSumSeconds = "plain_sum_seconds"
     case correct, total
     case isBest = "is_best"
-    case path, bytes, seconds, waited, digests
+    case path, bytes, seconds, waited, digests, tickets, pushes, dropped, staleness
   }
 
   init(step: Int? = nil) { self.step = step }
@@ -93,6 +97,11 @@ struct EventFields: Codable {
   init(_ report: GradientReport) {
     step = report.step
     digests = report.digests
+  }
+
+  init(_ report: AsynchronousReport) {
+    (step, tickets, pushes) = (report.step, report.tickets, report.pushes)
+    (dropped, staleness) = (report.dropped, report.staleness)
   }
 
   init(_ report: SaveReport) {

@@ -33,6 +33,7 @@ final class RankLog {
     case .evaluated(let report): write(report.line)
     case .saved(let report): write(report.line)
     case .gradients(let report): write("gradients of step \(report.step) recorded")
+    case .asynchronous(let report): write(report.line)
     case .finished(let summary): write("done  \(grouped(summary.steps)) steps · state \(summary.stateDigest)")
     }
   }

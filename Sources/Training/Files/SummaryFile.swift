@@ -21,6 +21,12 @@ public struct SummaryFile: Codable, Sendable, Hashable {
   public var plan: String
   public var fingerprint: String
   public var version: String
+  /// Of asynchronous methods, since the job began: parts of batches that each worker computed, gradients that each server took,
+  /// those that came too late, and how many there were of each staleness.
+  public var tickets: [Int]?
+  public var pushes: [Int]?
+  public var dropped: Int?
+  public var staleness: [Int]?
 
   enum CodingKeys: String, CodingKey {
     case model, dataset
@@ -37,7 +43,7 @@ public struct SummaryFile: Codable, Sendable, Hashable {
     case samplesPerSecond = "samples_per_second"
     case seconds, ranks, shards
     case threadsPerShard = "threads_per_shard"
-    case plan, fingerprint, version
+    case plan, fingerprint, version, tickets, pushes, dropped, staleness
   }
 
   init(_ summary: RunSummary, _ trainer: Trainer, ranks: Int) {
@@ -62,5 +68,7 @@ public struct SummaryFile: Codable, Sendable, Hashable {
     plan = trainer.planDigest
     fingerprint = Fingerprint.ofThisMachine().description
     version = Version.text
+    let report = summary.asynchronous
+    (tickets, pushes, dropped, staleness) = (report?.tickets, report?.pushes, report?.dropped, report?.staleness)
   }
 }

@@ -59,7 +59,7 @@ public struct Banner: Sendable {
     if let method = recipe.methodText(shards: resources.shards, stepsPerEpoch: plan.stepsPerEpoch) {
       lines.append(("method", method))
     }
-    if recipe.compression != .none {
+    if !trainer.method.text.isEmpty {
       lines.append(("sum", trainer.method.text))
     } else {
       lines.append(
@@ -111,7 +111,7 @@ public struct Banner: Sendable {
     parts.append(
       recipe.optimizer.hasMomentum
         ? "momentum \(recipe.momentum)\(recipe.nesterov ? " (Nesterov)" : "")\(recipe.correctsMomentum ? ", corrected" : "")"
-        : "betas \(recipe.beta1), \(recipe.beta2)")
+        : recipe.optimizer.hasBetas ? "betas \(recipe.beta1), \(recipe.beta2)" : "no momentum")
     if recipe.weightDecay > 0 { parts.append("weight decay \(recipe.weightDecay)") }
     if let clip = recipe.clipNorm { parts.append("clipped to norm \(clip)") }
     if let decay = recipe.averageDecay { parts.append("evaluated as averages, decay \(decay)") }

@@ -27,7 +27,8 @@ extension TrainingJob {
         ("check-every", checkEvery.map(String.init)),
         ("record-gradients", recordGradientsEvery.map(String.init)), ("watchdog", "\(watchdogSeconds)"),
         ("log-every", "\(logEvery)"),
-        ("dry-run", dryRun.map(String.init)), ("seconds of training", secondsOfTraining.map { "\($0)" }),
+        ("dry-run", dryRun.map(String.init)), ("delay", delay.map(\.description)),
+        ("seconds of training", secondsOfTraining.map { "\($0)" }),
       ]
     let all = try world.allGather(own.map { "\($0.key) \($0.value ?? "not given")" }.joined(separator: "\n"))
     guard let stranger = all.firstIndex(where: { $0 != all[0] }) else { return }

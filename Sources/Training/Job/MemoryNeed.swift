@@ -44,6 +44,8 @@ public struct MemoryNeed: Sendable {
   /// Vectors of the method: that each shard keeps, and that it works with besides.
   private let ofShard: Int
   private let besides: Int
+  /// Ranks that are parameter servers.
+  private let servers: Int
 
   /// - Parameters:
   ///   - kernels: for the recipe's batch sizes.
@@ -73,6 +75,7 @@ public struct MemoryNeed: Sendable {
     self.cores = cores
     scratch = recipe.allReduce == .auto ? 0 : recipe.allReduce.mostScratchVectors
     ofShard = needs.shardSlots.count
+    servers = recipe.serverRanks
     // A codec's order of elements, or the parameters before a meeting.
     besides = recipe.usesReducer ? 0 : 1
     self.sharing =
@@ -83,6 +86,7 @@ public struct MemoryNeed: Sendable {
 
   /// Of a rank that hosts the most shards in a job of `ranks`, of which `ranksOnNode` share a node.
   public func rank(of ranks: Int, ranksOnNode: Int) -> Rank {
+    if servers > 0 { return rankBesideServers(of: ranks, ranksOnNode: ranksOnNode) }
     let hosted = (shards + ranks - 1) / ranks
     let workers = max(1, min(hosted, max(1, cores / ranksOnNode) / threadsPerShard))
     // Memory is shared where a node has several ranks.
@@ -99,10 +103,22 @@ public struct MemoryNeed: Sendable {
       method: hosted * (ofShard + besides) * vector)
   }
 
+  /// Of a worker or a server, whichever has more vectors: a worker works at one part after the other and keeps the gradient that
+  /// it pushes; a server has a gradient and a copy of its part for each worker.
+  private func rankBesideServers(of ranks: Int, ranksOnNode: Int) -> Rank {
+    let workers = max(1, ranks - servers)
+    let ofServer = (2 * workers * vector + servers - 1) / servers
+    let ofWorker = vector * (accumulates ? 2 : 1)
+    return Rank(
+      parameters: vector, optimizer: slots * vector, gradients: max(ofWorker, ofServer), arenas: arena,
+      batches: batch / 3, data: data, checkpoint: ((1 + slots) * vector + ranksOnNode - 1) / ranksOnNode,
+      method: vector)
+  }
+
   /// The smallest number of ranks, at most `ranksOnNode` of them on a node, whose memory fits into `usable` bytes of each
   /// node; nil where even a rank for each shard does not fit.
   public func fewestRanks(ranksOnNode: Int, usable: Int) -> Int? {
-    (1...shards).first { ranks in
+    (1 + servers...shards + servers).first { ranks in
       let together = min(ranks, ranksOnNode)
       return together * rank(of: ranks, ranksOnNode: together).total <= usable
     }

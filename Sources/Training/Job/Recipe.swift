@@ -47,7 +47,7 @@ public struct Recipe: Sendable, Equatable {
   /// Of `adamw` and `lamb`: how slowly means of gradients and of their squares change.
   public var beta1 = 0.9
   public var beta2 = 0.999
-  /// Nil for the optimizer's usual one: 1e-8 of `adamw`, 1e-6 of `lamb`, 0 of `lars`.
+  /// Nil for the optimizer's usual one: 1e-8 of `adamw`, 1e-6 of `lamb`, 0 of `lars`, 1e-10 of `adagrad`.
   public var epsilon: Double?
   /// Of `lars`.
   public var trustCoefficient = 0.001
@@ -81,6 +81,16 @@ public struct Recipe: Sendable, Equatable {
   public var localMomentum = LocalMomentum.keep
   /// α of `easgd`; nil for 0.9 ÷ shards.
   public var elasticRate: Double?
+  /// Ranks that are parameter servers, of `downpour` and `backup-workers`.
+  public var servers = 1
+  /// Of `downpour`: parts of batches between pushes of a worker, and between its fetches.
+  public var pushEvery = 1
+  public var fetchEvery = 1
+  public var staleness = StalenessRate.keep
+  /// λ of `downpour`'s delay compensation; 0 for none.
+  public var delayCompensation = 0.0
+  /// B of `backup-workers`: gradients of a step that are not waited for.
+  public var backupWorkers = 1
 
   // The kernels.
   public var planSource = PlanSource.rules
@@ -111,9 +121,12 @@ public struct Recipe: Sendable, Equatable {
     case lars
     case adamW = "adamw"
     case lamb
+    case adagrad
 
-    /// Whether it has a momentum of its own; the others have two betas.
+    /// Whether it has a momentum of its own.
     public var hasMomentum: Bool { self == .sgd || self == .lars }
+    /// Whether it has decays of two means.
+    public var hasBetas: Bool { self == .adamW || self == .lamb }
   }
 
   public enum Schedule: String, Sendable, CaseIterable {
@@ -167,6 +180,7 @@ public struct Recipe: Sendable, Equatable {
       case .lamb:
         try .lamb(
           beta1: beta1, beta2: beta2, epsilon: epsilon ?? 1e-6, weightDecay: weightDecay, clipNorm: clipNorm)
+      case .adagrad: try .adagrad(epsilon: epsilon ?? 1e-10, weightDecay: weightDecay, clipNorm: clipNorm)
       }
     }
   }

@@ -2,8 +2,8 @@ import Foundation
 
 /// What of a run's settings has changed since a checkpoint was made.
 enum RunChanges {
-  /// Settings that decide no bit.
-  private static let free: Set<String> = ["data-dir", "recompute"]
+  /// Settings that decide no bit, and the number of servers, beside which there are no bits to keep.
+  private static let free: Set<String> = ["data-dir", "recompute", "servers"]
 
   /// Of which a text has one.
   private static let lengths: Set<String> = ["epochs", "steps"]

@@ -184,6 +184,7 @@ final class RunSession {
     case .evaluated(let report): record(name: "evaluated", EventFields(report))
     case .saved(let report): record(name: "checkpoint", EventFields(report))
     case .gradients(let report): record(name: GradientReport.eventName, EventFields(report))
+    case .asynchronous(let report): record(name: "asynchronous", EventFields(report))
     case .finished(let summary): record(name: "finished", EventFields(step: summary.steps))
     }
   }

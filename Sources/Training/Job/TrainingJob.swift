@@ -34,6 +34,8 @@ public struct TrainingJob: Sendable {
   /// Real steps after which to stop, with nothing evaluated and nothing written.
   public var dryRun: Int?
   public var sharing = Sharing()
+  /// Time that ranks lose on purpose.
+  public var delay: InjectedDelay?
   /// In place of the recipe's model.
   public var network: Network?
 
@@ -103,7 +105,9 @@ public struct TrainingJob: Sendable {
     var recipe = recipe
     recipe.shards = recipe.shards ?? (found[1] > 0 ? found[1] : nil)
     let threads = recipe.threadsPerShard ?? (found[2] > 0 ? found[2] : nil)
-    let resources = try Resources(world: world, shards: recipe.shards, threadsPerShard: threads)
+    let resources = try Resources(
+      world: world, shards: recipe.shards, threadsPerShard: threads, servers: recipe.serverRanks)
+    try world.agree { try recipe.check(workers: world.size - recipe.serverRanks, shards: resources.shards) }
     recipe.shards = resources.shards
     recipe.threadsPerShard = resources.threadsPerShard
     try Fingerprint.ofThisMachine().checkEqual(on: world)
@@ -138,6 +142,7 @@ public struct TrainingJob: Sendable {
       world: world, recipe: recipe, resources: resources, data: data, executor: executor, sharing: sharing)
     activity.enter(.starting)
     trainer.activity = activity
+    trainer.delay = delay
     try trainer.start { state in
       if let initialParameters { try state.readParameters(from: initialParameters, skipping: skippedLayers) }
       try session?.prepare(
@@ -164,6 +169,9 @@ public struct TrainingJob: Sendable {
     actions.progress = try RunSession.progress(session, trainer, world)
     actions.checkEvery = checkEvery
     actions.recordGradientsEvery = recordGradientsEvery
+    actions.savesByNumber = { [saveEvery] step in
+      saveEvery.contains { $0.isDue(afterStep: step, epoch: nil, seconds: 0) }
+    }
     actions.wantsToSave = { step, epoch in try session?.isSaveDue(afterStep: step, epoch: epoch) ?? false }
     actions.save = { end in try RunSession.beginToSave(session, trainer, end) }
     actions.stop = { end in try RunSession.save(session, trainer, end, world) }

@@ -10,10 +10,24 @@ extension Recipe {
     case local
     case easgd
     case stochasticPush = "stochastic-push"
+    case downpour
+    case backupWorkers = "backup-workers"
 
     /// Whether every shard trains parameters of its own.
-    public var isLocal: Bool { self != .synchronous }
+    public var isLocal: Bool { self == .local || self == .easgd || self == .stochasticPush }
+    /// Whether the last ranks of the job are parameter servers.
+    public var hasServers: Bool { self == .downpour || self == .backupWorkers }
   }
+
+  /// What becomes of the learning rate of a gradient that is computed from older parameters than it is applied to.
+  public enum StalenessRate: String, Sendable, CaseIterable {
+    case keep
+    /// Divided by the updates in between.
+    case scale
+  }
+
+  /// The job's ranks that host no shards.
+  var serverRanks: Int { method.hasServers ? servers : 0 }
 
   /// What becomes of the shards' momentum where their parameters take the mean.
   public enum LocalMomentum: String, Sendable, CaseIterable {
@@ -37,6 +51,7 @@ extension Recipe {
       return RunVectors.Needs(
         ownSum: true, shardSlots: CompressedSum.shardSlots(codec), commonSlots: CompressedSum.commonSlots(codec))
     }
+    if method.hasServers { return RunVectors.Needs(ownSum: true, worksPartByPart: true) }
     return method.isLocal
       ? RunVectors.Needs(ownSum: true, shardSlots: LocalMethod.shardSlots(optimizer)) : RunVectors.Needs()
   }
@@ -57,13 +72,23 @@ extension Recipe {
     case .easgd:
       return "elastic averaging: shards and a center meet \(every)\(start), rate \(elasticRate(shards: shards))"
     case .stochasticPush: return "stochastic gradient push: half of a shard's parameters goes to one other each step"
+    case .downpour:
+      var parts = ["Downpour SGD over \(count(servers, "server"))"]
+      if pushEvery > 1 || fetchEvery > 1 { parts.append("push every \(pushEvery), fetch every \(fetchEvery)") }
+      if staleness == .scale { parts.append("rate ÷ staleness") }
+      if delayCompensation > 0 { parts.append("delay compensated by \(delayCompensation)") }
+      return parts.joined(separator: ", ") + " · no two runs have the same bits"
+    case .backupWorkers:
+      return
+        "backup workers: the first \(shards - backupWorkers) of \(count(shards, "gradient")) make a step, late ones are "
+        + "dropped · no two runs have the same bits"
     }
   }
 
   /// Collective.
   func makeMethod(
     _ world: Communicator, _ placement: Placement, _ reducer: GradientReducer, _ vectors: RunVectors,
-    _ optimizer: Optimizer, overlap: OverlappedSum?, stepsPerEpoch: Int
+    _ optimizer: Optimizer, overlap: OverlappedSum?, stepsPerEpoch: Int, activity: @escaping () -> Activity
   ) throws -> any TrainingMethod {
     func local(_ meeting: LocalMethod.Meeting) throws -> LocalMethod {
       try LocalMethod(
@@ -83,6 +108,16 @@ extension Recipe {
         return CompressedMethod(sum, reducer, vectors, optimizer, stepsPerEpoch: stepsPerEpoch, localClipNorm: clip)
       }
       return SynchronousMethod(reducer, vectors, optimizer, overlap: overlap)
+    case .downpour, .backupWorkers:
+      let ranks = ServerRanks(ranks: world.size, servers: servers, optimizer.layout, count: vectors.state.layout.count)
+      let policy: ServerPolicy =
+        method == .downpour
+        ? .each(scalesRate: staleness == .scale, compensation: delayCompensation)
+        : .first(count: placement.shards - backupWorkers)
+      let isDownpour = method == .downpour
+      return try AsynchronousMethod(
+        world, ranks, policy, pushEvery: isDownpour ? pushEvery : 1, fetchEvery: isDownpour ? fetchEvery : 1, vectors,
+        optimizer, activity: activity)
     case .local: return try local(.mean(ofMomentum: localMomentum == .average))
     case .easgd: return try local(.elastic(rate: elasticRate(shards: placement.shards)))
     case .stochasticPush:

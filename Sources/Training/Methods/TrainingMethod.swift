@@ -23,8 +23,10 @@ struct BatchSamples {
 ///     local                  its own parameters                  it updates its own; every H steps all take their mean
 ///     easgd                  its own parameters                  it updates its own; every H steps they and a center attract
 ///     stochastic-push        its own parameters                  it updates its own, then they are mixed with one other shard's
+///     downpour               the servers', as fetched last       servers update their part with it, when it arrives
+///     backup-workers         the servers' of this step           the first of a step's gradients update them
 ///
-/// All of them are defined over shards, so that bits do not depend on ranks. Calls come in this order for each step, on all
+/// The last two work in segments of several steps (`AsynchronousMethod`). All others are defined over shards, so that bits do not depend on ranks. Calls come in this order for each step, on all
 /// ranks.
 protocol TrainingMethod: AnyObject {
   /// Makes the shards' vectors those of a run that starts from the run's parameters.

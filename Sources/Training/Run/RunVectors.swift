@@ -57,6 +57,8 @@ struct RunVectors {
   struct Needs {
     /// Each rank has a sum and a state of its own, whatever `--update` says.
     var ownSum = false
+    /// A rank takes one shard's part of a batch after the other, whoever's it is, and servers none: nothing is summed.
+    var worksPartByPart = false
     /// What each shard keeps, and what all keep alike.
     var shardSlots: [ShardSlot] = []
     var commonSlots: [ShardSlot] = []
@@ -77,7 +79,7 @@ struct RunVectors {
       flags: GradientReducer.flags(buckets: buckets))
     var obstacle: String?
     var memory: SharedVectors?
-    if world.size > 1 && sharing.transport != .messages && algorithm.isReproducible {
+    if world.size > 1 && sharing.transport != .messages && !needs.worksPartByPart && algorithm.isReproducible {
       obstacle = try SharedVectors.obstacle(on: world, placement: placement, count: layout.count, common: common)
       if obstacle == nil {
         memory = try SharedVectors(on: world, placement: placement, count: layout.count, common: common)
@@ -95,6 +97,13 @@ struct RunVectors {
     // Vectors that one loop reads side by side start at different places within a page (docs/engine.md). The sum over
     // one shard is its gradient.
     guard let memory else {
+      if needs.worksPartByPart {
+        gradient = try FloatBuffer(count: hosted.isEmpty ? 0 : layout.count, skew: 1088)
+        shardGradients = hosted.isEmpty ? [] : [gradient]
+        state = try TrainingState(layout: layout, slotNames: optimizer.slots)
+        self.sharing = nil
+        return
+      }
       let isSingle = placement.shards == 1
       shardGradients = try hosted.indices.map {
         try FloatBuffer(count: layout.count, skew: isSingle ? 1088 : 3264 + 1088 * ($0 % 2))

@@ -19,6 +19,8 @@ extension Trainer {
     public var checkEvery: Int?
     /// Steps between records of the shards' gradients.
     public var recordGradientsEvery: Int?
+    /// Whether a save is due after a step for its number alone.
+    public var savesByNumber: (_ step: Int) -> Bool = { _ in false }
     /// Asked before each step, on every rank, with its number and, where it is the last of an epoch and evaluated, the epochs that
     /// are finished then. If any says yes, all save after it.
     public var wantsToSave: (_ step: Int, _ epoch: Int?) throws -> Bool = { _, _ in false }
@@ -47,7 +49,7 @@ extension Trainer {
   /// - Returns: nil where a rank was asked to stop: the state is saved, and the run can go on from there.
   public func run(_ actions: RunActions, _ observe: (TrainingEvent) throws -> Void) throws -> RunSummary? {
     let begin = DispatchTime.now().uptimeNanoseconds
-    let reader = try makeReader()
+    let advance = try makeAdvance()
     var progress = actions.progress
     let limit = actions.secondsOfTraining ?? .infinity
     // Rank 0 alone says when time is over: while it saves between steps, the others wait in the next one.
@@ -60,43 +62,43 @@ extension Trainer {
     try observe(.started)
 
     while state.position.step < end {
-      let number = state.position.step + 1
-      var endsEpoch = number % plan.stepsPerEpoch == 0 || number == totalSteps
-      let isDue = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
-      let isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
-      let planned = actions.evaluates && endsEpoch ? (number - 1) / plan.stepsPerEpoch + 1 : nil
+      let planned = Moment(nextMeeting(before: end, actions), self, actions, end: end)
       enter(.saving)
-      let wantsToSave = try actions.wantsToSave(number, planned)
+      let wantsToSave = try actions.wantsToSave(planned.number, planned.evaluatedEpochs)
       clock.beginStep()
-      let result = try step(reader, measuringNorm: isDue, recordsGradients: isRecorded, wantsToSave: wantsToSave)
+      let result = try advance(planned, wantsToSave)
       clock.endStep()
+      // An asynchronous method may have ended sooner.
+      let number = state.position.step
+      if result.wishes.finish { end = number }
+      let moment = Moment(number, self, actions, end: end, finishes: result.wishes.finish)
       // Every rank has the same loss, and so the same error: it is said once.
       guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
-      if result.wishes.finish { (end, endsEpoch) = (number, true) }
       progress.loss = result.loss
       progress.totals.seconds = clock.seconds
-      progress.totals.samples += result.batch.sampleCount
+      progress.totals.samples += result.samples
       progress.totals.gradientBytes = before.gradientBytes + method.traffic.modelled
       progress.totals.sentBytes = before.sentBytes + method.traffic.sent
-      window.add(samples: result.batch.sampleCount)
-      if isDue || result.wishes.finish {
+      window.add(result)
+      if moment.isReported {
         var report = StepReport(number, of: end, result, progress.totals)
         window.close(&report, times.shares)
         report.compression = method.takeCompression()
         times = StepTimes()
         try observe(.step(report))
+        if let report = (method as? AsynchronousMethod)?.report { try observe(.asynchronous(report)) }
       }
       if let digests = result.gradientDigests {
         try observe(.gradients(GradientReport(step: number, digests: digests)))
       }
       if let every = actions.checkEvery, number % every == 0 { try checkParametersAreEqual("after step \(number)") }
       var stepEnd = StepEnd(step: number)
-      if actions.evaluates && endsEpoch {
+      if moment.evaluatedEpochs != nil {
         let report = try evaluate(best: &progress.best)
         latest = report
         try observe(.evaluated(report))
         try checkParametersAreEqual("after step \(number)")
-        stepEnd.epoch = result.batch.epoch + 1
+        stepEnd.epoch = result.epoch + 1
         stepEnd.isBest = report.isBest
       }
       stepEnd.progress = progress
@@ -111,7 +113,7 @@ extension Trainer {
         try actions.stop(stepEnd)
         return nil
       }
-      if endsEpoch { window.reopen() }
+      if moment.endsEpoch { window.reopen() }
     }
 
     let final = try latest ?? (actions.evaluates ? evaluate(best: &progress.best) : EvaluationReport.none)
@@ -120,9 +122,47 @@ extension Trainer {
       finalTrainLoss: progress.loss, test: final, best: progress.best ?? final,
       samplesPerSecond: window.samplesPerSecond,
       seconds: Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9,
-      parametersDigest: try state.parametersDigest().description, stateDigest: try stateDigest().description)
+      parametersDigest: try state.parametersDigest().description, stateDigest: try stateDigest().description,
+      asynchronous: (method as? AsynchronousMethod)?.report)
     try observe(.finished(summary))
     return summary
+  }
+
+  /// What is to be done after a step.
+  private struct Moment {
+    /// From 1.
+    let number: Int
+    let endsEpoch: Bool
+    let isReported: Bool
+    let isRecorded: Bool
+    /// Epochs that are finished, where the state is evaluated.
+    let evaluatedEpochs: Int?
+
+    /// - Parameter finishes: whether the run ends with it before its last step.
+    init(_ number: Int, _ trainer: Trainer, _ actions: RunActions, end: Int, finishes: Bool = false) {
+      let stepsPerEpoch = trainer.plan.stepsPerEpoch
+      self.number = number
+      endsEpoch = number % stepsPerEpoch == 0 || number == trainer.totalSteps || finishes
+      isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
+      isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
+      evaluatedEpochs = actions.evaluates && endsEpoch ? (number - 1) / stepsPerEpoch + 1 : nil
+    }
+  }
+
+  /// What takes the run on to a moment: a step, or a segment of an asynchronous method.
+  private func makeAdvance() throws -> (Moment, _ wantsToSave: Bool) throws -> StepResult {
+    if let method = method as? AsynchronousMethod {
+      let reader = makePartReader()
+      return { moment, wantsToSave in
+        try self.segment(
+          method, reader, to: moment.number, measuringNorm: moment.isReported, wantsToSave: wantsToSave)
+      }
+    }
+    let reader = try makeReader()
+    return { moment, wantsToSave in
+      try self.step(
+        reader, measuringNorm: moment.isReported, recordsGradients: moment.isRecorded, wantsToSave: wantsToSave)
+    }
   }
 
   private func evaluate(best: inout EvaluationReport?) throws -> EvaluationReport {
@@ -148,9 +188,9 @@ private struct Window {
   private var allSeconds = 0.0
   private var allSamples = 0
 
-  mutating func add(samples count: Int) {
-    steps += 1
-    samples += count
+  mutating func add(_ result: Trainer.StepResult) {
+    steps += result.steps
+    samples += result.samples
   }
 
   /// Fills in the rates and begins the next window.
@@ -175,7 +215,7 @@ private struct Window {
 extension StepReport {
   fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult, _ totals: RunTotals) {
     self.init(
-      step: number, totalSteps: totalSteps, epoch: result.batch.epoch, loss: result.loss,
+      step: number, totalSteps: totalSteps, epoch: result.epoch, loss: result.loss,
       gradientNorm: result.gradientNorm, learningRate: result.learningRate, samplesPerSecond: 0, secondsPerStep: 0,
       shares: StepTimes.Shares(), totals: totals)
   }

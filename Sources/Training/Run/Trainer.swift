@@ -39,9 +39,15 @@ public final class Trainer {
   private let overlaps: Bool
   private var metrics: [Double]
   var times = StepTimes()
+  /// Time that this rank loses in each step on purpose.
+  public var delay: InjectedDelay?
+  /// Where whoever is made before there is a watchdog finds the activity.
+  private final class Watched { var activity = Activity() }
+  private let watched = Watched()
   /// What a watchdog sees of this rank.
   var activity = Activity() {
     didSet {
+      watched.activity = activity
       executor.publishPlace(in: activity.pointer(.detail))
       reducer.publishPlace(in: activity.pointer(.detail))
       vectors.memory?.barrierWaits = { [activity] in activity.enter($0 ? .updatingTogether : .updating) }
@@ -111,10 +117,13 @@ public final class Trainer {
       try recipe.needs(optimizer))
     state = vectors.state
     let parts = buckets.map { [vectors, optimizer] in vectors.part(of: $0, optimizer.layout) }
+    let sums = try recipe.method.hasServers ? ReducerPlace(aloneOn: world) : ReducerPlace(world, placement, buckets)
     reducer = try GradientReducer(
-      communicator: world, placement: placement, buckets: buckets, algorithm: recipe.allReduce,
+      communicator: sums.ranks, placement: sums.placement, buckets: sums.buckets, algorithm: recipe.allReduce,
       shardsPerGroup: recipe.shardsPerGroup,
-      contributions: vectors.shardGradients.map { UnsafePointer($0.pointer) },
+      contributions: (recipe.method.hasServers ? [vectors.gradient] : vectors.shardGradients).map {
+        UnsafePointer($0.pointer)
+      },
       result: vectors.sharing == nil ? vectors.gradient.pointer : nil, memory: vectors.memory,
       slices: parts.map(\.elements))
     let mayOverlap = world.size > 1 && recipe.allReduce.isReproducible && recipe.usesReducer
@@ -122,8 +131,25 @@ public final class Trainer {
     overlaps = mayOverlap && wantsOverlap
     method = try recipe.makeMethod(
       world, placement, reducer, vectors, optimizer,
-      overlap: overlaps ? OverlappedSum(reducer, executor) : nil, stepsPerEpoch: plan.stepsPerEpoch)
+      overlap: overlaps ? OverlappedSum(reducer, executor) : nil, stepsPerEpoch: plan.stepsPerEpoch,
+      activity: { [watched] in watched.activity })
     metrics = [Double](repeating: 0, count: 6 * resources.shards)
+  }
+
+  /// Who takes part in sums of gradients: all ranks, or beside parameter servers nobody.
+  private struct ReducerPlace {
+    let ranks: Communicator
+    let placement: Placement
+    let buckets: [Range<Int>]
+
+    init(_ ranks: Communicator, _ placement: Placement, _ buckets: [Range<Int>]) {
+      (self.ranks, self.placement, self.buckets) = (ranks, placement, buckets)
+    }
+
+    /// Collective.
+    init(aloneOn world: Communicator) throws {
+      self.init(try world.split(color: world.rank) ?? world, Placement(shards: 1, ranks: 1), [])
+    }
   }
 
   /// What the sum goes over, as " over shared memory"; empty where nobody but this rank takes part, or the library decides.
@@ -190,6 +216,7 @@ public final class Trainer {
     let work = work(batch)
     let sums = try executor.computeGradients(
       parameters: state.parameters.pointer, work, beside: recordsGradients ? nil : method.companion(at: step))
+    delay?.wait(rank: world.rank, turn: state.position.step)
     times.hide(method.takeHidden())
     let digests = recordsGradients ? try gradientDigests() : nil
 
@@ -205,8 +232,8 @@ public final class Trainer {
 
     state.position.step += 1
     return StepResult(
-      batch: batch, loss: total.loss / Double(batch.sampleCount), correct: total.correct,
-      gradientNorm: measuringNorm || total.wishes.finish ? norm : .nan,
+      steps: 1, epoch: batch.epoch, samples: batch.sampleCount, loss: total.loss / Double(batch.sampleCount),
+      correct: total.correct, gradientNorm: measuringNorm || total.wishes.finish ? norm : .nan,
       learningRate: step.learningRate, wishes: total.wishes, gradientDigests: digests)
   }
 
@@ -231,8 +258,11 @@ public final class Trainer {
     var finish = false
   }
 
+  /// Of a step, or of the steps of a segment.
   struct StepResult {
-    let batch: GlobalBatch
+    let steps: Int
+    let epoch: Int
+    let samples: Int
     let loss: Double
     let correct: Int
     /// Not a number where it was not asked for.

@@ -13,6 +13,8 @@ public enum TrainingEvent: Sendable {
   case step(StepReport)
   case evaluated(EvaluationReport)
   case gradients(GradientReport)
+  /// Of an asynchronous method, behind a step.
+  case asynchronous(AsynchronousReport)
   case saved(SaveReport)
   case finished(RunSummary)
 }
@@ -107,4 +109,6 @@ public struct RunSummary: Sendable {
   public var seconds: Double
   public var parametersDigest: String
   public var stateDigest: String
+  /// Of an asynchronous method.
+  public var asynchronous: AsynchronousReport?
 }

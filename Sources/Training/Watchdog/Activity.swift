@@ -5,11 +5,14 @@ public enum Operation: Int, Sendable, CaseIterable {
   case starting, opening, connecting, readingData, planning, takingBatch, computing, summing, exchanging, updating
   case evaluating, saving, betweenSteps, finishing
   case updatingTogether, gatheringEvaluations, comparing, waitingForFirst
+  case serving, awaitingServers
 
   /// Whether a rank in it waits for others, so that it is not the one that holds the job up.
   var isWait: Bool {
     switch self {
-    case .connecting, .summing, .exchanging, .updatingTogether, .gatheringEvaluations, .comparing, .waitingForFirst:
+    case .connecting, .summing, .exchanging, .updatingTogether, .gatheringEvaluations, .comparing, .waitingForFirst,
+      .serving,
+      .awaitingServers:
       true
     default: false
     }
@@ -39,6 +42,8 @@ public enum Operation: Int, Sendable, CaseIterable {
     case .gatheringEvaluations: "waiting for the other ranks' parts of the evaluation"
     case .comparing: "comparing parameters with the other ranks"
     case .waitingForFirst: "waiting for rank 0"
+    case .serving: "waiting for gradients of the workers"
+    case .awaitingServers: "waiting for the parameter servers"
     }
   }
 }

@@ -25,6 +25,12 @@ struct JobOptions: ParsableArguments {
   var recordGradients: Int?
   @Option(help: "Seconds without any progress after which the job is taken for hung and ends with 70; 0: never.")
   var watchdog = 60.0
+  @Option(
+    help: """
+      Milliseconds that ranks lose in each step on purpose, to try methods out: RANK:MS, MS for all, or random:MS for a \
+      mean of MS.
+      """)
+  var delay: String?
   @Option(help: "Take N real steps, evaluate nothing and write nothing.") var dryRun: Int?
   @Flag(name: .customLong("no-progress"), help: "No progress bar, also on a terminal.") var hidesProgress = false
 
@@ -38,6 +44,7 @@ struct JobOptions: ParsableArguments {
     }
     try check(watchdog == 0 || watchdog >= 1, "--watchdog \(watchdog)", "give at least 1 second, or 0 for none")
     try check(logEvery > 0, "--log-every \(logEvery)", "give at least 1 step")
+    _ = try injectedDelay()
     if let dryRun { try check(dryRun > 0, "--dry-run \(dryRun)", "give at least 1 step") }
     if initSkip != nil && initial == nil {
       throw invalid("--init-skip without --init", "name the file that the other parameters come from")
@@ -59,6 +66,15 @@ struct JobOptions: ParsableArguments {
         throw invalid("--stop-after \(text)", "give a time as 3h50m, 90s or 1d")
       }
       return seconds
+    }
+  }
+
+  func injectedDelay() throws -> InjectedDelay? {
+    try delay.map { text in
+      guard let delay = InjectedDelay(text) else {
+        throw invalid("--delay \(text)", "give RANK:MS, MS or random:MS, with at most 60000 milliseconds")
+      }
+      return delay
     }
   }
 

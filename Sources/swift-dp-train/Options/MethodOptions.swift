@@ -6,8 +6,9 @@ struct MethodOptions: ParsableArguments {
   @Option(
     help: """
       synchronous; or with parameters of each shard's own: local (they take their mean every --local-steps), easgd (they and \
-      a center attract each other every --local-steps), stochastic-push (mixed with one other shard's every step; default: \
-      synchronous).
+      a center attract each other every --local-steps), stochastic-push (mixed with one other shard's every step); or \
+      through parameter servers: downpour (each gradient acts when it arrives) and backup-workers (the first gradients of \
+      a step do; default: synchronous).
       """)
   var method: String?
   @Option(help: "Steps between meetings of the shards, of local and easgd (default: 16).") var localSteps: Int?
@@ -17,6 +18,14 @@ struct MethodOptions: ParsableArguments {
   var localMomentum: String?
   @Option(help: "Part of its distance to the center that a shard moves at a meeting of easgd (default: 0.9 ÷ shards).")
   var elasticRate: Double?
+  @Option(help: "The last ranks of the job that are parameter servers, of downpour and backup-workers (default: 1).")
+  var servers: Int?
+  @Option(help: "Parts of batches between pushes of a worker of downpour (default: 1).") var pushEvery: Int?
+  @Option(help: "Parts of batches between fetches of a worker of downpour (default: 1).") var fetchEvery: Int?
+  @Option(help: "keep downpour's learning rate, or scale it: divided by a gradient's staleness (default: keep).")
+  var staleness: String?
+  @Option(help: "λ of downpour's delay compensation, as 0.04 (default: 0, off).") var delayCompensation: Double?
+  @Option(help: "Gradients of a step that backup-workers does not wait for (default: 1).") var backup: Int?
 
   @Option(
     help: """
@@ -40,10 +49,36 @@ struct MethodOptions: ParsableArguments {
       try check(elasticRate > 0 && elasticRate < 1, "--elastic-rate \(elasticRate)", "give more than 0 and less than 1")
       recipe.elasticRate = elasticRate
     }
+    try applyServers(to: &recipe)
     if let compress {
       do { recipe.compression = try GradientCompression(parsing: compress) } catch {
         throw TrainingError(.badConfiguration, "--compress \(compress): \(error)")
       }
+    }
+  }
+  private func applyServers(to recipe: inout Recipe) throws {
+    if let servers {
+      try check(servers > 0, "--servers \(servers)", "give at least 1")
+      recipe.servers = servers
+    }
+    if let pushEvery {
+      try check(pushEvery > 0, "--push-every \(pushEvery)", "give at least 1")
+      recipe.pushEvery = pushEvery
+    }
+    if let fetchEvery {
+      try check(fetchEvery > 0, "--fetch-every \(fetchEvery)", "give at least 1")
+      recipe.fetchEvery = fetchEvery
+    }
+    if let staleness { recipe.staleness = try known(staleness, flag: "--staleness") }
+    if let delayCompensation {
+      try check(
+        delayCompensation >= 0 && delayCompensation.isFinite, "--delay-compensation \(delayCompensation)",
+        "give 0 or more")
+      recipe.delayCompensation = delayCompensation
+    }
+    if let backup {
+      try check(backup >= 0, "--backup \(backup)", "give 0 or more")
+      recipe.backupWorkers = backup
     }
   }
 }

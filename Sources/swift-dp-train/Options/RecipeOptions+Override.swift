@@ -77,6 +77,12 @@ extension MethodOptions {
     localAfter = other.localAfter ?? localAfter
     localMomentum = other.localMomentum ?? localMomentum
     elasticRate = other.elasticRate ?? elasticRate
+    servers = other.servers ?? servers
+    pushEvery = other.pushEvery ?? pushEvery
+    fetchEvery = other.fetchEvery ?? fetchEvery
+    staleness = other.staleness ?? staleness
+    delayCompensation = other.delayCompensation ?? delayCompensation
+    backup = other.backup ?? backup
     compress = other.compress ?? compress
   }
 }

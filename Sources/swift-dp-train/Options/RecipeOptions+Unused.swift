@@ -24,12 +24,13 @@ extension RecipeOptions {
     let name = "--optimizer \(recipe.optimizer.rawValue)"
     let hasMomentum = recipe.optimizer.hasMomentum
     try check(optimizer.momentum, "--momentum", hasMomentum, name, "--optimizer sgd or lars")
-    try check(optimizer.beta1, "--beta1", !hasMomentum, name, "--optimizer adamw or lamb")
-    try check(optimizer.beta2, "--beta2", !hasMomentum, name, "--optimizer adamw or lamb")
+    try check(optimizer.beta1, "--beta1", recipe.optimizer.hasBetas, name, "--optimizer adamw or lamb")
+    try check(optimizer.beta2, "--beta2", recipe.optimizer.hasBetas, name, "--optimizer adamw or lamb")
     try check(
       optimizer.momentumCorrection, "--momentum-correction", hasMomentum || optimizer.momentumCorrection == false, name,
       "--optimizer sgd or lars")
-    try check(optimizer.epsilon, "--epsilon", recipe.optimizer != .sgd, name, "--optimizer lars, adamw or lamb")
+    try check(
+      optimizer.epsilon, "--epsilon", recipe.optimizer != .sgd, name, "--optimizer lars, adamw, lamb or adagrad")
     try check(optimizer.epsilon, "--epsilon", !recipe.isPaperLARS, "--lars-form paper", "--lars-form mlperf")
     try check(optimizer.trustCoefficient, "--trust-coefficient", recipe.optimizer == .lars, name, "--optimizer lars")
     try check(optimizer.larsForm, "--lars-form", recipe.optimizer == .lars, name, "--optimizer lars")
@@ -64,11 +65,20 @@ extension RecipeOptions {
     try check(method.localAfter, "--local-after", .local, .easgd)
     try check(method.localMomentum, "--local-momentum", .local)
     try check(method.elasticRate, "--elastic-rate", .easgd)
+    try check(method.servers, "--servers", .downpour, .backupWorkers)
+    try check(method.pushEvery, "--push-every", .downpour)
+    try check(method.fetchEvery, "--fetch-every", .downpour)
+    try check(method.staleness, "--staleness", .downpour)
+    try check(method.delayCompensation, "--delay-compensation", .downpour)
+    try check(method.backup, "--backup", .backupWorkers)
+    try checkServers(recipe)
     if recipe.compression != .none {
       let setting = "--compress \(recipe.compression)"
       func refuse(_ found: String, _ remedy: String) throws { throw invalid("\(setting) with \(found)", remedy) }
       let name = recipe.method.rawValue
-      if recipe.method.isLocal { try refuse("--method \(name)", "leave one of them out: \(name) sends no gradients") }
+      if recipe.method != .synchronous {
+        try refuse("--method \(name)", "leave one of them out: codecs are of synchronous sums")
+      }
       if let given = reduction.allReduce {
         try refuse("--all-reduce \(given)", "leave one of them out: codecs have their own sums")
       }
@@ -89,6 +99,34 @@ extension RecipeOptions {
       throw invalid(
         "--average-parameters \(decay) with --method \(recipe.method.rawValue)",
         "leave one of them out: these methods evaluate a mean or a center of the shards' parameters")
+    }
+  }
+
+  /// What cannot be beside parameter servers, of which each knows a part of a gradient.
+  private func checkServers(_ recipe: Recipe) throws {
+    guard recipe.method.hasServers else { return }
+    func refuse(_ found: String, _ remedy: String) throws {
+      throw invalid("\(found) with --method \(recipe.method.rawValue)", remedy)
+    }
+    if recipe.optimizer != .sgd && recipe.optimizer != .adagrad {
+      try refuse("--optimizer \(recipe.optimizer.rawValue)", "give sgd or adagrad, which servers apply part by part")
+    }
+    if let norm = recipe.clipNorm {
+      try refuse("--clip-norm \(norm)", "leave it out: no server has a whole gradient")
+    }
+    if recipe.correctsMomentum { try refuse("--momentum-correction", "leave it out: pushes have rates of their own") }
+    if let decay = recipe.averageDecay { try refuse("--average-parameters \(decay)", "leave one of them out") }
+    if let given = reduction.allReduce { try refuse("--all-reduce \(given)", "leave it out: nothing is summed") }
+    if let given = reduction.bucketSize { try refuse("--bucket-size \(given)", "leave it out: nothing is summed") }
+    if recipe.delayCompensation > 0 && recipe.fetchEvery > 1 {
+      throw invalid(
+        "--delay-compensation \(recipe.delayCompensation) with --fetch-every \(recipe.fetchEvery)",
+        "leave one of them out: the server has to know the parameters that a gradient was computed at")
+    }
+    if recipe.method == .backupWorkers && recipe.servers > 1 {
+      throw invalid(
+        "--servers \(recipe.servers) with --method backup-workers",
+        "give 1: one server decides which gradients came first")
     }
   }
 }

@@ -113,7 +113,7 @@ struct BatchOptions: ParsableArguments {
 }
 
 struct OptimizerOptions: ParsableArguments {
-  @Option(help: "sgd, lars, adamw or lamb (default: sgd).") var optimizer: String?
+  @Option(help: "sgd, lars, adamw, lamb or adagrad (default: sgd).") var optimizer: String?
   @Option(help: "The highest learning rate, for the global batch as it is unless --scale-lr is given (default: 0.05).")
   var learningRate: Double?
   @Option(
@@ -133,7 +133,8 @@ struct OptimizerOptions: ParsableArguments {
   var momentumCorrection: Bool?
   @Option(help: "Decay of the mean of gradients, of adamw and lamb (default: 0.9).") var beta1: Double?
   @Option(help: "Decay of the mean of their squares (default: 0.999).") var beta2: Double?
-  @Option(help: "What keeps quotients finite (default: 1e-8 of adamw, 1e-6 of lamb, 0 of lars).") var epsilon: Double?
+  @Option(help: "What keeps quotients finite (default: 1e-8 of adamw, 1e-6 of lamb, 0 of lars, 1e-10 of adagrad).")
+  var epsilon: Double?
   @Option(help: "What lars multiplies trust ratios with (default: 0.001).") var trustCoefficient: Double?
   @Option(
     help:

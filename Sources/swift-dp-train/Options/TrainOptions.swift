@@ -41,6 +41,18 @@ struct TrainOptions: ParsableArguments {
     job.logEvery = jobOptions.logEvery
     job.dryRun = jobOptions.dryRun
     job.sharing = try sharing.sharing()
+    job.delay = try jobOptions.injectedDelay()
+    if job.recipe.method.hasServers {
+      let setting = "--method \(job.recipe.method.rawValue)"
+      for (value, flag) in [
+        (sharing.transport, "--transport"), (sharing.update, "--update"), (sharing.overlap, "--overlap"),
+      ] {
+        if let value { throw invalid("\(flag) \(value) with \(setting)", "leave it out: servers get messages") }
+      }
+      if let every = jobOptions.recordGradients {
+        throw invalid("--record-gradients \(every) with \(setting)", "leave it out: no gradient can be replayed")
+      }
+    }
     return job
   }
 }

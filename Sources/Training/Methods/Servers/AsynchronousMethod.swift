@@ -1,0 +1,108 @@
+import Engine
+import MPI
+import Optimizers
+
+/// Training through parameter servers: the last ranks of the job keep the parameters, the others compute gradients, each at its
+/// own pace within a segment.
+///
+/// What is trained depends on which gradient arrives when, so that no two runs have the same bits. At the end of a segment every
+/// rank has the parameters of all servers.
+final class AsynchronousMethod: TrainingMethod {
+  let ranks: ServerRanks
+  private(set) var report = AsynchronousReport()
+  /// By this rank, and by the one that sends most.
+  private(set) var traffic = MethodTraffic()
+  private var sentBytes: [Int]
+  private let world: Communicator
+  private let state: TrainingState
+  private let policy: ServerPolicy
+  private let server: ParameterServer?
+  private let worker: AsynchronousWorker?
+
+  /// Collective.
+  ///
+  /// - Parameter activity: of this rank, for the watchdog.
+  init(
+    _ world: Communicator, _ ranks: ServerRanks, _ policy: ServerPolicy, pushEvery: Int, fetchEvery: Int,
+    _ vectors: RunVectors, _ optimizer: Optimizer, activity: @escaping () -> Activity
+  ) throws {
+    let own = try world.duplicate()
+    (self.world, self.ranks, self.policy, state) = (own, ranks, policy, vectors.state)
+    sentBytes = Array(repeating: 0, count: world.size)
+    if let number = ranks.server(world.rank) {
+      worker = nil
+      server = try ParameterServer(
+        own, policy, ranks.parts[number], vectors.state, optimizer, workers: ranks.workers, activity: activity)
+    } else {
+      server = nil
+      worker = try AsynchronousWorker(
+        own, ranks, pushEvery: pushEvery, fetchEvery: fetchEvery, pushesAlways: policy.countsWorkers, vectors,
+        optimizer)
+    }
+  }
+
+  /// What all ranks did in a segment, summed up, and the global steps that it took. Collective.
+  func run(
+    _ segment: Segment, _ computation: AsynchronousWorker.Computation, measuringNorm: Bool,
+    meets: () -> Void, rate: (_ step: Int) -> Double
+  ) throws -> SegmentTally {
+    var own =
+      try server?.serve(segment)
+      ?? worker?.work(segment, computation, measuringNorm: measuringNorm, rate: rate) ?? SegmentTally()
+    own.wantsToStop = own.wantsToStop || computation.wantsToStop()
+    meets()
+    let numbers = try world.allGather(own.numbers)
+    let tallies = (0..<world.size).map { rank in
+      SegmentTally(numbers[SegmentTally.count * rank..<SegmentTally.count * (rank + 1)])
+    }
+    let staleness = try world.allGatherVarying(server?.staleness ?? [])
+    try world.allGather(inPlace: state.parameters.values, parts: ranks.partsOfRanks)
+    worker?.clocks = tallies[ranks.workers...].map(\.clock)
+
+    for (rank, tally) in tallies.enumerated() { sentBytes[rank] += tally.sentBytes }
+    traffic = MethodTraffic(sent: sentBytes[world.rank], modelled: sentBytes.max() ?? 0)
+    var total = SegmentTally()
+    for tally in tallies {
+      total.loss += tally.loss
+      total.correct += tally.correct
+      total.samples += tally.samples
+      total.wantsToStop = total.wantsToStop || tally.wantsToStop
+    }
+    let norms = tallies.map(\.squaredNorm).filter { $0 != 0 }
+    total.squaredNorm = norms.reduce(0, +) / Double(max(norms.count, 1))
+    total.steps = tallies[ranks.workers].steps
+    report.add(tallies, staleness: staleness, workers: ranks.workers)
+    report.step = segment.steps.lowerBound + total.steps
+    return total
+  }
+
+  var text: String {
+    let shares = ranks.parts.map { grouped($0.elements.count) }
+    return "none · rank\(ranks.servers == 1 ? "" : "s") \(ranks.workers)"
+      + (ranks.servers == 1 ? " keeps" : "–\(ranks.workers + ranks.servers - 1) keep")
+      + " the parameters (\(shares.joined(separator: " + ")) elements)"
+  }
+
+  func startShards() {}
+  func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(state.parameters.pointer) }
+  func takesOwnMean(at step: Int) -> Bool { true }
+  var squaredNorms: [Double] { [] }
+  func companion(at step: UpdateStep) -> Executor.Companion? { nil }
+  func takeHidden() -> UInt64 { 0 }
+
+  func exchange(
+    at step: UpdateStep, _ samples: BatchSamples, measuringNorm: Bool, enter: (StepTimes.Phase) -> Void
+  ) throws { preconditionFailure("an asynchronous method takes whole segments") }
+
+  func update(at step: UpdateStep, measuringNorm: Bool) -> Double? { nil }
+
+  /// Gives every rank the servers' slots: parameters are there since the end of the segment.
+  func settle(after step: Int) throws {
+    for slot in state.slots { try world.allGather(inPlace: slot.values, parts: ranks.partsOfRanks) }
+  }
+}
+
+extension ServerPolicy {
+  /// Whether a server waits for a number of workers, so that each has to push every step.
+  var countsWorkers: Bool { if case .first = self { true } else { false } }
+}

@@ -1,0 +1,50 @@
+import Engine
+import Optimizers
+
+/// A server's part of the parameters and slots, and how gradients change it.
+struct ServerPart: ~Copyable {
+  let elements: Range<Int>
+  /// Updates made since the job began.
+  private(set) var clock = 0
+  private let state: TrainingState
+  private let runningStatistics: [ParameterLayout.Entry]
+  private var update: LocalUpdate
+
+  init(_ part: UpdateLayout.Part, _ state: TrainingState, _ optimizer: Optimizer) {
+    (self.elements, self.state) = (part.elements, state)
+    runningStatistics = state.layout.entries.filter {
+      !$0.parameter.isTrainable && part.elements.contains($0.range.lowerBound)
+    }
+    update = LocalUpdate(optimizer, stages: [part.blocks])
+  }
+
+  var parameters: UnsafeMutablePointer<Float> { state.parameters.pointer + elements.lowerBound }
+
+  /// One update.
+  ///
+  /// - Parameters:
+  ///   - gradient: from the part's first element on.
+  ///   - weight: its part of a global batch, in proportion to which running statistics move.
+  mutating func apply(_ gradient: FloatBuffer, weight: Double, rate: Double) {
+    // The optimizer numbers elements as in the whole vector, and touches none outside its blocks.
+    let whole = gradient.pointer - elements.lowerBound
+    for entry in runningStatistics {
+      updateRunningStatistic(
+        UnsafeMutableBufferPointer(rebasing: state.parameters.values[entry.range]),
+        towards: UnsafeBufferPointer(start: whole + entry.range.lowerBound, count: entry.range.count),
+        momentum: Float(weight) * entry.parameter.momentum)
+    }
+    let vectors = UpdateVectors(
+      parameters: state.parameters.pointer, gradient: whole, slots: state.slots.map(\.pointer))
+    update.step(vectors, at: UpdateStep(number: clock, learningRate: rate))
+    clock += 1
+  }
+}
+
+/// g ← g + λ · g ⊙ g ⊙ (now − then): what the gradient would be at the parameters as they are now, where those are not far from
+/// the ones that it was computed at (Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML
+/// 2017, equation 10).
+func compensateDelay(_ g: FloatBuffer, now: UnsafePointer<Float>, then: UnsafePointer<Float>, by lambda: Float) {
+  let (g, count) = (g.pointer, g.count)
+  for index in 0..<count { g[index] += lambda * (g[index] * g[index]) * (now[index] - then[index]) }
+}
