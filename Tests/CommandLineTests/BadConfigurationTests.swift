@@ -148,7 +148,7 @@ import Testing
   static let impossibleForTheData: [(String, String)] = [
     ("--learning-rate 0", "--learning-rate is 0.0; give a positive number."),
     ("--learning-rate nan", "--learning-rate is nan; give a positive number."),
-    ("--final-learning-rate 1", "--final-learning-rate is 1.0; give a rate from 0 to --learning-rate (0.1)."),
+    ("--final-learning-rate 1", "--final-learning-rate is 1.0; give a rate from 0 to the highest one (0.1)."),
     ("--schedule polynomial --polynomial-power 0", "--polynomial-power is 0.0; give a positive number."),
     ("--schedule step", "--schedule step has no milestones; give --milestones 30,60,80, or another schedule."),
     ("--schedule step --milestones 1 --step-factor 0", "--step-factor is 0.0; give a positive number."),
