@@ -57,7 +57,7 @@ public struct Banner: Sendable {
     lines.append(("rate", Banner.rate(recipe, warmupSteps: trainer.learningRates.warmupSteps)))
     let buckets = trainer.reducer.buckets
     if let method = recipe.methodText(shards: resources.shards, stepsPerEpoch: plan.stepsPerEpoch) {
-      lines.append(("method", method))
+      lines.append(("train", method))
     }
     if !trainer.method.text.isEmpty {
       lines.append(("sum", trainer.method.text))
