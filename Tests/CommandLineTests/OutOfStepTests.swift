@@ -53,7 +53,7 @@ import Testing
       ] + program
     let words = (0..<ranks).map { $0 == faulty ? spoilt : program }
     let job = words.dropFirst().reduce(words[0]) { $0 + [":", "-np", "1"] + $1 }
-    return try mpirun(np: 1, job, options: ["-q", "--bind-to", "none"], timeLimit: 30)
+    return try mpirun(np: 1, job, options: ["-q", "--bind-to", "none"], timeLimit: 60, isAlone: false)
   }
 
   /// The sentence of a hang that was found in time; nothing is left of the job.

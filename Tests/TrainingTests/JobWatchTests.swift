@@ -36,11 +36,12 @@ import Training
       job.hear(Double(second))
       #expect(job.watch.verdict(at: Double(second)) == nil)
     }
-    for second in 201...259 { job.hear(Double(second)) }
-    #expect(job.hang(at: 259) == nil)
-    job.hear(261)
-    let hang = job.hang(at: 261)
-    #expect(ranks(hang?.missing) == [2] && ranks(hang?.waiting) == [0, 1] && hang?.seconds == 61)
+    for second in 201...262 { job.hear(Double(second)) }
+    // The limit, and three words more in which a host would be found to be silent.
+    #expect(job.hang(at: 262) == nil)
+    job.hear(263)
+    let hang = job.hang(at: 263)
+    #expect(ranks(hang?.missing) == [2] && ranks(hang?.waiting) == [0, 1] && hang?.seconds == 63)
   }
 
   @Test func theOneThatIsStoppedIsNamed() {
@@ -76,17 +77,17 @@ import Training
   @Test func theOneOutOfStepIsNamed() {
     var job = Job([.summing, .exchanging, .summing])
     job.hear(0)
-    job.hear(60)
-    #expect(ranks(job.hang(at: 60)?.missing) == [1])
+    job.hear(63)
+    #expect(ranks(job.hang(at: 63)?.missing) == [1])
     job = Job([.summing, .summing, .summing, .summing])
     job.statuses[3].step = 40
     job.hear(0)
-    job.hear(60)
-    #expect(ranks(job.hang(at: 60)?.missing) == [3])
-    let text = job.hang(at: 60).map { WatchReport().hang($0, at: 60) } ?? ""
+    job.hear(63)
+    #expect(ranks(job.hang(at: 63)?.missing) == [3])
+    let text = job.hang(at: 63).map { WatchReport().hang($0, at: 63) } ?? ""
     #expect(
       text.contains(
-        "Rank 3 (node1, process 103) is out of step: in step 41, waiting in a sum of gradients, for 1m00s. Ranks 0, 1, 2 are in "
+        "Rank 3 (node1, process 103) is out of step: in step 41, waiting in a sum of gradients, for 1m03s. Ranks 0, 1, 2 are in "
           + "step 42, waiting in a sum of gradients. "), "\(text)")
   }
 
@@ -110,6 +111,28 @@ import Training
     #expect(
       hang.map { WatchReport().hang($0, at: 60) }?.contains("the network between them, or MPI, does not deliver")
         == true)
+  }
+
+  /// Where all ranks stop at once because one host has, it is silent by the time that the hang is found, at any limit.
+  /// It is, too, where it spoke a little later than anybody did anything.
+  @Test(arguments: [1.0, 2, 3, 4, 5, 8, 60]) func aHostThatTakesTheOthersAlongIsNamed(limit: Double) {
+    var job = Job([.summing, .summing, .summing, .summing])
+    job.watch = JobWatch(limit: limit)
+    job.hear(0)
+    for tenth in 1...Int(10 * limit) { job.hear(Double(tenth) / 10, without: [2, 3]) }
+    let hang = job.hang(at: limit)
+    #expect(ranks(hang?.missing) == [2, 3] && hang?.missing.allSatisfy(\.isSilent) == true)
+    job = Job([.summing, .summing, .summing, .summing])
+    job.watch = JobWatch(limit: limit)
+    job.hear(0)
+    job.hear(0.9 * limit)
+    for tenth in Int(9 * limit)...Int(40 * limit) {
+      let now = Double(tenth) / 10
+      job.hear(now, without: [2, 3])
+      guard let hang = job.hang(at: now) else { continue }
+      return #expect(ranks(hang.missing) == (limit > 6 ? [] : [2, 3]), "after \(now) s")
+    }
+    #expect(Bool(false), "no hang")
   }
 
   @Test func planningMayTakeLong() {

@@ -44,8 +44,11 @@ package struct JobWatch: Sendable {
       status: status, host: host, changed: hasChanged ? now : before?.changed ?? now, heard: now)
   }
 
-  /// A node's word comes every second; without one for so long it is taken for lost.
-  private var patience: Double { max(2, limit / 2) }
+  /// Seconds from one word of a node to the next.
+  package var interval: Double { min(1, limit / 4) }
+
+  /// Without a word for so long a node is taken for lost: before the limit, so that a hang that it caused is known for what it is.
+  private var patience: Double { max(3 * interval, limit / 2) }
 
   package func verdict(at now: Double) -> Verdict? {
     let all = ranks.sorted { $0.key < $1.key }.map { rank, seen in
@@ -62,6 +65,8 @@ package struct JobWatch: Sendable {
     func cannotGoOn(_ seen: Seen) -> Bool { seen.isSilent || seen.status.life == .stopped }
     // What is stopped explains the rest, whatever that is at.
     let isExplained = alive.contains(where: cannotGoOn)
+    // A host that stopped with the job may have spoken a moment later than anybody did anything: silence shows soon.
+    if !isExplained, Set(alive.map(\.host)).count > 1, now - last < limit + 3 * interval { return nil }
     func isCulprit(_ seen: Seen) -> Bool { isExplained ? cannotGoOn(seen) : !seen.status.operation.isWait }
     var missing = alive.filter(isCulprit)
     var waiting = alive.filter { !isCulprit($0) }

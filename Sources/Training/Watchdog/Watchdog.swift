@@ -111,7 +111,7 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
     var lastWord = 0.0
     while !isOver.load(ordering: .relaxed) {
       let now = Self.now
-      let isDue = now - lastWord >= min(1, limit / 4)
+      let isDue = now - lastWord >= watch.interval
       if isDue { lastWord = now }
       if isFirst {
         judge(now, speaks: isDue)
@@ -132,6 +132,10 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
       for line in connection.receive() {
         let words = line.split(separator: " ", maxSplits: 2).map(String.init)
         if words.count == 3, words[0] == "hello", words[1] == token { nodes.append((words[2], connection)) }
+        // The first word comes with the greeting; a host may not live to say a second.
+        if let node = nodes.last, node.socket === connection, let status = RankStatus(line: line) {
+          watch.hear(status, host: node.host, at: now)
+        }
       }
     }
     pending.removeAll { connection in connection.isClosed || nodes.contains { $0.socket === connection } }
