@@ -1,6 +1,7 @@
 import Collectives
 import Compression
 import Determinism
+import Dispatch
 import Engine
 import MPI
 
@@ -107,7 +108,7 @@ final class CompressedSum {
       sent: exchange.traffic.sent + dense.traffic.sent, modelled: exchange.traffic.modelled + dense.traffic.modelled)
   }
   /// Nanoseconds of encoding and decoding since `init`.
-  var codingNanoseconds: UInt64 { exchange.codingNanoseconds }
+  var codingNanoseconds: UInt64 { exchange.coding.nanoseconds }
 }
 
 /// How encodings travel between ranks.
@@ -115,7 +116,18 @@ protocol EncodedExchange: AnyObject {
   /// Puts the sum of the compressed tensors where the context says. Collective.
   func run(_ moment: CompressedSum.Moment) throws
   var traffic: MethodTraffic { get }
-  var codingNanoseconds: UInt64 { get }
+  var coding: CodingTime { get }
+}
+
+/// The time of encoding and decoding.
+final class CodingTime {
+  private(set) var nanoseconds: UInt64 = 0
+
+  func measure(_ body: () -> Void) {
+    let begin = DispatchTime.now().uptimeNanoseconds
+    body()
+    nanoseconds += DispatchTime.now().uptimeNanoseconds - begin
+  }
 }
 
 /// What exchanges work with.

@@ -1,6 +1,5 @@
 import Collectives
 import Compression
-import Dispatch
 import Engine
 import MPI
 
@@ -10,7 +9,7 @@ final class LowRankExchange: EncodedExchange {
   private let context: EncodingContext
   private let lefts: FactorSum
   private let rights: FactorSum
-  private(set) var codingNanoseconds: UInt64 = 0
+  let coding = CodingTime()
 
   init(_ codec: PowerSGD, _ context: EncodingContext) throws {
     (self.codec, self.context) = (codec, context)
@@ -26,7 +25,7 @@ final class LowRankExchange: EncodedExchange {
 
   func run(_ moment: CompressedSum.Moment) throws {
     let all = context.moment(moment, shard: nil)
-    timed {
+    coding.measure {
       for (place, member) in context.members.enumerated() {
         let tensor = member.tensor
         let start = start(of: tensor)
@@ -39,7 +38,7 @@ final class LowRankExchange: EncodedExchange {
       }
     }
     try lefts.run()
-    timed {
+    coding.measure {
       for (place, member) in context.members.enumerated() {
         let tensor = member.tensor
         codec.orthogonalise(left: lefts.sum(place), of: tensor)
@@ -51,7 +50,7 @@ final class LowRankExchange: EncodedExchange {
       }
     }
     try rights.run()
-    timed {
+    coding.measure {
       for (place, member) in context.members.enumerated() {
         let tensor = member.tensor
         codec.decode(
@@ -65,12 +64,6 @@ final class LowRankExchange: EncodedExchange {
   /// Where the power iteration starts: what all shards keep alike.
   private func start(of tensor: CodecTensor) -> UnsafeMutablePointer<Float> {
     context.state.common[0, 0].pointer + tensor.elements.lowerBound
-  }
-
-  private func timed(_ body: () -> Void) {
-    let begin = DispatchTime.now().uptimeNanoseconds
-    body()
-    codingNanoseconds += DispatchTime.now().uptimeNanoseconds - begin
   }
 }
 

@@ -1,6 +1,5 @@
 import Collectives
 import Compression
-import Dispatch
 import Engine
 import MPI
 
@@ -17,7 +16,7 @@ final class MessageExchange: EncodedExchange {
   private var all = ByteBuffer(count: 0)
   private let scratch: ByteBuffer
   private(set) var traffic = MethodTraffic()
-  private(set) var codingNanoseconds: UInt64 = 0
+  let coding = CodingTime()
 
   init(_ codec: any MessageCodec, _ context: EncodingContext) throws {
     (self.codec, self.context) = (codec, context)
@@ -35,7 +34,7 @@ final class MessageExchange: EncodedExchange {
     let (world, placement) = (context.ranks.world, context.ranks.placement)
     let count = context.members.count
     var end = 0
-    timed {
+    coding.measure {
       for (index, shard) in context.hosted.enumerated() {
         let own = context.moment(moment, shard: shard)
         for (place, member) in context.members.enumerated() {
@@ -67,7 +66,7 @@ final class MessageExchange: EncodedExchange {
       lengths[shard * count..<(shard + 1) * count].reduce(0) { $0 + Int($1) }
     }.max()
     traffic.modelled += (placement.shards - 1) * (longest ?? 0)
-    timed { addAll(moment) }
+    coding.measure { addAll(moment) }
   }
 
   private func addAll(_ moment: CompressedSum.Moment) {
@@ -85,11 +84,5 @@ final class MessageExchange: EncodedExchange {
         from += (length + 3) / 4 * 4
       }
     }
-  }
-
-  private func timed(_ body: () -> Void) {
-    let begin = DispatchTime.now().uptimeNanoseconds
-    body()
-    codingNanoseconds += DispatchTime.now().uptimeNanoseconds - begin
   }
 }

@@ -1,6 +1,5 @@
 import Collectives
 import Compression
-import Dispatch
 import Engine
 import MPI
 
@@ -26,7 +25,7 @@ final class UnitExchange: EncodedExchange {
   private(set) var traffic = MethodTraffic()
   /// Of one exchange.
   private let modelled: Int
-  private(set) var codingNanoseconds: UInt64 = 0
+  let coding = CodingTime()
 
   init(_ codec: any UnitCodec, _ context: EncodingContext) throws {
     (self.codec, self.context) = (codec, context)
@@ -62,7 +61,7 @@ final class UnitExchange: EncodedExchange {
     var starts = [0]
     for rank in 0..<world.size { starts.append(starts[rank] + context.hosted.count * ownedBytes[rank]) }
     let own = ownedBytes[world.rank]
-    timed {
+    coding.measure {
       for rank in 0..<world.size {
         var to = outgoing.pointer + starts[rank]
         for (index, shard) in context.hosted.enumerated() {
@@ -92,7 +91,7 @@ final class UnitExchange: EncodedExchange {
       from: outgoing.pointer + starts[world.rank], byteCount: context.hosted.count * own)
     try requests.waitAll()
     let first = ownedBytes[..<world.rank].reduce(0, +)
-    timed {
+    coding.measure {
       addOwned(own)
       encodeFinished(at: finished.pointer + first)
     }
@@ -102,7 +101,7 @@ final class UnitExchange: EncodedExchange {
       inPlace: UnsafeMutableBufferPointer(start: finished.bytes, count: finished.count), parts: parts)
     traffic.sent += (world.size - 1) * own
     traffic.modelled += modelled
-    timed { decodeFinished() }
+    coding.measure { decodeFinished() }
   }
 
   /// Adds every shard's encoding of the units that are owned here.
@@ -160,12 +159,6 @@ final class UnitExchange: EncodedExchange {
         from += bytes
       }
     }
-  }
-
-  private func timed(_ body: () -> Void) {
-    let begin = DispatchTime.now().uptimeNanoseconds
-    body()
-    codingNanoseconds += DispatchTime.now().uptimeNanoseconds - begin
   }
 }
 

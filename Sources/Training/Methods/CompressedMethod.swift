@@ -20,6 +20,8 @@ final class CompressedMethod: TrainingMethod {
   private let runningStatistics: [ParameterLayout.Entry]
   private var sums: [Double]
 
+  /// Of a plain sum.
+  private let plainBytes: Int
   private var plainSeconds = 0.0
   /// Since the report before.
   private var steps = 0
@@ -32,6 +34,7 @@ final class CompressedMethod: TrainingMethod {
   ) {
     (self.sum, self.plain, self.vectors, self.optimizer) = (sum, plain, vectors, optimizer)
     (self.stepsPerEpoch, self.localClipNorm) = (stepsPerEpoch, localClipNorm)
+    plainBytes = plain.modelledBytes
     state = vectors.state
     local = LocalUpdate(optimizer)
     updated = UpdateVectors(
@@ -99,7 +102,7 @@ final class CompressedMethod: TrainingMethod {
     defer { (steps, nanoseconds, reported) = (0, 0, (modelled, coding)) }
     var report = CompressionReport()
     let count = Double(max(steps, 1))
-    report.share = Double(modelled - reported.modelled) / count / Double(max(plain.modelledBytes, 1))
+    report.share = Double(modelled - reported.modelled) / count / Double(max(plainBytes, 1))
     report.seconds = Double(nanoseconds) / 1e9 / count
     report.codingSeconds = Double(coding - reported.coding) / 1e9 / count
     report.plainSeconds = plainSeconds

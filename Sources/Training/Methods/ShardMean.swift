@@ -24,6 +24,8 @@ final class ShardMean {
   func sumOfGradients() throws -> FloatBuffer {
     sums += 1
     try reducer.finish()
+    // Nobody writes where another rank of the node still reads: the next mean, or the next step, may follow at once.
+    vectors.memory?.barrier()
     return vectors.gradient
   }
 
