@@ -78,6 +78,22 @@ import Training
     #expect(Self.report.markdown.hasSuffix("\n![Training loss over bytes](loss-bytes.svg)\n"))
   }
 
+  /// The evaluation that reaches it first counts, in whichever run; others are left out of the means.
+  @Test func theTargetIsWhereTheAccuracyFirstIsAsHigh() {
+    var report = Self.report
+    func figures(_ target: Double) -> [[String]] {
+      report.record.target = target
+      return report.rows.map { Array($0.figures.suffix(3)) }
+    }
+    #expect(
+      figures(90) == [["2 of 2", "1.2 ± 0.4", "10000"], ["0 of 1", "–", "–"], ["0 of 0", "–", "–"]])
+    #expect(figures(90.5) == [["1 of 2", "3.0", "20000"], ["0 of 1", "–", "–"], ["0 of 0", "–", "–"]])
+    #expect(figures(70)[1] == ["1 of 1", "4.0", "40000"])
+    #expect(report.markdown.contains("| reached 70% | seconds to it | gradient bytes to it |\n"))
+    report.record.target = nil
+    #expect(report.rows.allSatisfy { $0.figures.count == 8 })
+  }
+
   @Test func theFileOfFiguresIsExact() {
     #expect(
       Self.report.csv == """

@@ -16,6 +16,8 @@ public struct ComparisonJob: Sendable {
   public var template: TrainingJob
   /// Seconds after which to save and end, as if a signal had asked for it.
   public var stopAfterSeconds: Double?
+  /// A test accuracy in percent; the report says when each run reached it.
+  public var target: Double?
 
   public struct Run: Sendable {
     public var name: String
@@ -130,6 +132,7 @@ private struct Progress {
         let failure = before?.runs.first { $0.label == run.label }?.failure
         return .init(name: run.name, seed: run.recipe.seed, settings: run.settings, failure: failure)
       })
+    record.target = job.target
     try before?.checkSame(record, in: directory)
     compared = try record.compared(in: directory)
   }

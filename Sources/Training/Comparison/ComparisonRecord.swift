@@ -12,6 +12,8 @@ public struct ComparisonRecord: Codable, Sendable {
   public var ranks: Int
   public var machine: String
   public var secondsOfTraining: Double?
+  /// A test accuracy in percent that runs are to reach.
+  public var target: Double?
   /// In the order in which they are trained.
   public var runs: [Run]
 

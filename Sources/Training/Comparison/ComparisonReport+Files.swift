@@ -20,10 +20,7 @@ extension ComparisonReport {
       "\(finishedCount) of \(count(runs.count, "run")) finished. Values are means over seeds ± their standard deviation.",
       "",
     ]
-    let headings = [
-      "run", "settings", "seeds", "test accuracy %", "best %", "train loss", "steps", "seconds", "samples/s",
-      "gradient bytes/step", "sent bytes/step",
-    ]
+    let headings = ["run", "settings", "seeds"] + self.headings
     lines.append("| " + headings.joined(separator: " | ") + " |")
     lines.append("|---|---|---" + String(repeating: "|--:", count: headings.count - 3) + "|")
     for row in rows {
@@ -44,6 +41,14 @@ extension ComparisonReport {
     ]
     lines += plots.map { "![\($0.plot.title)](\($0.name))" }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Of the columns that hold numbers, in the order of the table.
+  public var headings: [String] {
+    [
+      "test accuracy %", "best %", "train loss", "steps", "seconds", "samples/s", "gradient bytes/step",
+      "sent bytes/step",
+    ] + (record.target.map { ["reached \(significant($0))%", "seconds to it", "gradient bytes to it"] } ?? [])
   }
 
   /// A line for each run, whatever its state.
@@ -108,6 +113,10 @@ extension ComparisonReport.Row {
       accuracy?.text(2), bestAccuracy?.text(2), loss?.text(4), steps?.text(0), seconds?.text(1),
       samplesPerSecond?.text(0), gradientBytesPerStep?.text(0), sentBytesPerStep?.text(0),
     ].map { $0 ?? "–" }
+      + (target.map {
+        ["\($0.reached) of \(seeds.count)", $0.seconds?.text(1) ?? "–", $0.gradientBytes?.text(0) ?? "–"]
+      }
+        ?? [])
   }
 }
 

@@ -22,6 +22,16 @@ public struct ComparisonReport: Sendable {
     public var samplesPerSecond: Spread?
     public var gradientBytesPerStep: Spread?
     public var sentBytesPerStep: Spread?
+    /// Of the runs that reached the target.
+    public var target: Target?
+
+    public struct Target: Sendable {
+      /// How many runs reached it.
+      public var reached: Int
+      /// Of training, and bytes of gradients, to the first evaluation that did.
+      public var seconds: Spread?
+      public var gradientBytes: Spread?
+    }
   }
 
   /// In the order of the file.
@@ -32,11 +42,17 @@ public struct ComparisonReport: Sendable {
       let finished = all.filter { $0.state == .finished }
       let figures = finished.map(RunFigures.init)
       func spread(_ value: (RunFigures) -> Double?) -> Spread? { Spread(figures.compactMap(value)) }
-      return Row(
+      var row = Row(
         name: name, settings: differences(of: all[0]), seeds: finished.map(\.seed), accuracy: spread(\.accuracy),
         bestAccuracy: spread(\.bestAccuracy), loss: spread(\.loss), steps: spread { Double($0.steps) },
         seconds: spread(\.seconds), samplesPerSecond: spread(\.samplesPerSecond),
         gradientBytesPerStep: spread(\.gradientBytesPerStep), sentBytesPerStep: spread(\.sentBytesPerStep))
+      if let target = record.target {
+        let seconds = finished.compactMap { $0.curve.place(whereAccuracyIs: target, over: .seconds) }
+        let bytes = finished.compactMap { $0.curve.place(whereAccuracyIs: target, over: .bytes) }
+        row.target = Row.Target(reached: seconds.count, seconds: Spread(seconds), gradientBytes: Spread(bytes))
+      }
+      return row
     }
   }
 

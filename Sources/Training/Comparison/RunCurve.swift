@@ -41,6 +41,11 @@ public struct RunCurve: Sendable {
     }
   }
 
+  /// Where a run's test accuracy is first at least so many percent; nil where it never is.
+  public func place(whereAccuracyIs target: Double, over scale: Scale) -> Double? {
+    accuracies(over: scale).first { $0.y >= target }?.x
+  }
+
   private func place(_ step: Int, _ totals: RunTotals?, _ scale: Scale) -> Double? {
     switch scale {
     case .seconds: totals?.seconds

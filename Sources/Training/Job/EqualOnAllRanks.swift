@@ -26,7 +26,7 @@ extension TrainingJob {
         ("save-every", saveEvery.map(\.description).joined(separator: ",")),
         ("check-every", checkEvery.map(String.init)),
         ("record-gradients", recordGradientsEvery.map(String.init)), ("watchdog", "\(watchdogSeconds)"),
-        ("log-every", "\(logEvery)"),
+        ("log-every", "\(logEvery)"), ("evaluate-every", evaluateEvery.map(String.init)),
         ("dry-run", dryRun.map(String.init)), ("delay", delay.map(\.description)),
         ("seconds of training", secondsOfTraining.map { "\($0)" }),
       ]

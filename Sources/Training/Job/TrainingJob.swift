@@ -25,6 +25,8 @@ public struct TrainingJob: Sendable {
   public var skippedLayers: [String] = []
   /// Steps between reports.
   public var logEvery = 50
+  /// Steps between evaluations within epochs, for the curve; those after epochs are not left out.
+  public var evaluateEvery: Int?
   /// Steps between comparisons of all ranks' parameters, beside those at the start and after epochs.
   public var checkEvery: Int?
   /// Steps between records of the shards' gradients, which `replay` compares with.
@@ -167,6 +169,7 @@ public struct TrainingJob: Sendable {
     actions.stopAfter = dryRun.map { trainer.state.position.step + $0 }
     actions.secondsOfTraining = secondsOfTraining
     actions.progress = try RunSession.progress(session, trainer, world)
+    actions.evaluateEvery = evaluateEvery
     actions.checkEvery = checkEvery
     actions.recordGradientsEvery = recordGradientsEvery
     actions.savesByNumber = { [saveEvery] step in

@@ -9,6 +9,8 @@ extension Trainer {
     public var logEvery = 50
     /// Whether to evaluate after each epoch and at the end.
     public var evaluates = true
+    /// Steps between further evaluations, which are shown and recorded: only that of an epoch's end can be the best.
+    public var evaluateEvery: Int?
     /// The step to stop after, if before the end of the run.
     public var stopAfter: Int?
     /// Seconds of training, over all starts, after which the run ends with the step that it is in; nil for all steps.
@@ -93,6 +95,10 @@ extension Trainer {
       }
       if let every = actions.checkEvery, number % every == 0 { try checkParametersAreEqual("after step \(number)") }
       var stepEnd = StepEnd(step: number)
+      if moment.isEvaluatedBetween {
+        try observe(.evaluated(evaluate()))
+        window.reopen()
+      }
       if moment.evaluatedEpochs != nil {
         let report = try evaluate(best: &progress.best)
         latest = report
@@ -137,13 +143,17 @@ extension Trainer {
     let isRecorded: Bool
     /// Epochs that are finished, where the state is evaluated.
     let evaluatedEpochs: Int?
+    /// Whether it is evaluated within an epoch.
+    let isEvaluatedBetween: Bool
 
     /// - Parameter finishes: whether the run ends with it before its last step.
     init(_ number: Int, _ trainer: Trainer, _ actions: RunActions, end: Int, finishes: Bool = false) {
       let stepsPerEpoch = trainer.plan.stepsPerEpoch
       self.number = number
       endsEpoch = number % stepsPerEpoch == 0 || number == trainer.totalSteps || finishes
-      isReported = number == 1 || number % actions.logEvery == 0 || endsEpoch || number == end
+      isEvaluatedBetween = actions.evaluates && !endsEpoch && actions.evaluateEvery.map { number % $0 == 0 } ?? false
+      isReported =
+        number == 1 || number % actions.logEvery == 0 || endsEpoch || isEvaluatedBetween || number == end
       isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
       evaluatedEpochs = actions.evaluates && endsEpoch ? (number - 1) / stepsPerEpoch + 1 : nil
     }

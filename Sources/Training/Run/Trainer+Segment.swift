@@ -11,7 +11,8 @@ extension Trainer {
     guard method is AsynchronousMethod else { return next }
     return (next...end).first { number in
       number == 1 || number == end || number % actions.logEvery == 0 || number % plan.stepsPerEpoch == 0
-        || actions.checkEvery.map { number % $0 == 0 } ?? false || actions.savesByNumber(number)
+        || [actions.checkEvery, actions.evaluateEvery].contains { $0.map { number % $0 == 0 } ?? false }
+        || actions.savesByNumber(number)
     } ?? end
   }
 

@@ -4,7 +4,7 @@
 ///
 ///     started
 ///     step …               at step 1, every `Schedule.logEvery` steps, and the last of an epoch
-///     evaluated            after each epoch and at the end
+///     evaluated            after each epoch and at the end, and where more is asked for
 ///     gradients            every `recordGradientsEvery` steps
 ///     saved                when a checkpoint is on the disk, some steps after it was begun
 ///     finished

@@ -31,6 +31,11 @@ struct CompareCommand: JobCommand {
   @Option(help: "Save and end after so long (exit code 75), as 3h50m: before the scheduler's time limit.")
   var stopAfter: String?
   @Option(help: "Steps between points of the curves.") var logEvery = 10
+  @Option(help: "Steps between evaluations beside those after epochs.") var evaluateEvery: Int?
+  @Option(help: "Test accuracy in percent: the report says in how many seconds and bytes each run reached it.")
+  var target: Double?
+  @Option(help: "Milliseconds that ranks lose in each step on purpose, as of train: RANK:MS, MS or random:MS.")
+  var delay: String?
   @Option(help: "Seconds without any progress after which the job is taken for hung and ends with 70; 0: never.")
   var watchdog = 60.0
   @Flag(name: .customLong("no-progress"), help: "No progress bar, also on a terminal.") var hidesProgress = false
@@ -38,6 +43,7 @@ struct CompareCommand: JobCommand {
   func prepare() { if reportOnly == nil { TrainingJob.prepare(writes: true, watchdogSeconds: watchdog) } }
 
   func validate() throws {
+    if let target { try check(0 < target && target <= 100, "--target \(target)", "give percent, as 88.5") }
     if let reportOnly {
       try check(
         file == nil && out == nil, "--report-only \(reportOnly) with a file or --out", "give the directory alone")
@@ -69,9 +75,10 @@ struct CompareCommand: JobCommand {
   private func report(on directory: String, _ world: Communicator) throws -> Int32 {
     try world.agree {
       guard world.rank == 0 else { return }
-      guard let record = try ComparisonRecord(in: directory) else {
+      guard var record = try ComparisonRecord(in: directory) else {
         throw TrainingError(.badData, "\(directory): holds no comparison; give the --out of one.")
       }
+      record.target = target ?? record.target
       let report = ComparisonReport(record, try record.compared(in: directory))
       try report.write(to: directory)
       show(table(report).lines + ["", "report \(directory)/report.md"])
@@ -109,6 +116,7 @@ struct CompareCommand: JobCommand {
     }
     var job = ComparisonJob(all, directory: out ?? "", command: command(ranks: ranks), template: template)
     job.stopAfterSeconds = template.stopAfterSeconds
+    job.target = target
     return job
   }
 
@@ -116,12 +124,16 @@ struct CompareCommand: JobCommand {
   private func applyJobOptions(to job: inout TrainingJob) throws {
     var arguments = ["--save-every=\(saveEvery)", "--log-every=\(logEvery)", "--watchdog=\(watchdog)"]
     if let stopAfter { arguments.append("--stop-after=\(stopAfter)") }
+    if let evaluateEvery { arguments.append("--evaluate-every=\(evaluateEvery)") }
+    if let delay { arguments.append("--delay=\(delay)") }
     let options: JobOptions
     do { options = try JobOptions.parse(arguments) } catch {
       throw TrainingError(.badConfiguration, Job.sentence(JobOptions.fullMessage(for: error)))
     }
     job.saveEvery = try options.saveIntervals()
     job.stopAfterSeconds = try options.stopAfterSeconds()
+    job.evaluateEvery = options.evaluateEvery
+    job.delay = try options.injectedDelay()
     if let secondsEach {
       guard let seconds = timeSpan(parsing: secondsEach) else {
         throw invalid("--seconds-each \(secondsEach)", "give a time as 10m, 90s or 1h30m")
@@ -158,11 +170,8 @@ struct CompareCommand: JobCommand {
   }
 
   private func table(_ report: ComparisonReport) -> Table {
-    var table = Table([
-      ("run", .leading), ("seeds", .trailing), ("accuracy %", .trailing), ("best %", .trailing), ("loss", .trailing),
-      ("steps", .trailing), ("seconds", .trailing), ("samples/s", .trailing), ("gradient bytes/step", .trailing),
-      ("sent bytes/step", .trailing),
-    ])
+    var table = Table(
+      [("run", .leading), ("seeds", .trailing)] + report.headings.map { ($0, .trailing) })
     for row in report.rows { table.add([row.name, "\(row.seeds.count)"] + row.figures) }
     return table
   }

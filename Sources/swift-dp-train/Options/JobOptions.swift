@@ -19,6 +19,7 @@ struct JobOptions: ParsableArguments {
   @Option(help: "Layers whose parameters --init leaves at their start, as fc2 or fc1,fc2.") var initSkip: String?
   @Option(help: "Read settings from a YAML file; flags override it.") var config: String?
   @Option(help: "Steps between reports.") var logEvery = 50
+  @Option(help: "Steps between evaluations beside those after epochs, for the curve.") var evaluateEvery: Int?
   @Option(help: "Steps between comparisons of all ranks' parameters (default: at the start and after epochs).")
   var checkEvery: Int?
   @Option(help: "Steps between records of each shard's gradient, which `replay` computes again and compares.")
@@ -44,6 +45,7 @@ struct JobOptions: ParsableArguments {
     }
     try check(watchdog == 0 || watchdog >= 1, "--watchdog \(watchdog)", "give at least 1 second, or 0 for none")
     try check(logEvery > 0, "--log-every \(logEvery)", "give at least 1 step")
+    if let evaluateEvery { try check(evaluateEvery > 0, "--evaluate-every \(evaluateEvery)", "give at least 1 step") }
     _ = try injectedDelay()
     if let dryRun { try check(dryRun > 0, "--dry-run \(dryRun)", "give at least 1 step") }
     if initSkip != nil && initial == nil {

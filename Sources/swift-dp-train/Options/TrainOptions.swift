@@ -39,6 +39,7 @@ struct TrainOptions: ParsableArguments {
     job.initialParameters = jobOptions.initial
     job.skippedLayers = jobOptions.skippedLayers
     job.logEvery = jobOptions.logEvery
+    job.evaluateEvery = jobOptions.evaluateEvery
     job.dryRun = jobOptions.dryRun
     job.sharing = try sharing.sharing()
     job.delay = try jobOptions.injectedDelay()
