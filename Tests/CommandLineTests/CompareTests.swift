@@ -286,6 +286,23 @@ import Training
     #expect(job.exitCode == 64 && !FileManager.default.fileExists(atPath: directory.url.path + "/out"))
   }
 
+  /// Ranks that one run has as workers are servers of the next.
+  @Test func runsWithServersStandBesideOthers() throws {
+    let runs = "  ring:\n    shards: 3\n  downpour:\n    method: downpour\n  late:\n    method: backup-workers\n"
+    let directory = try Self.directory(Self.base + runs)
+    let job = try Launch.ranks(3).run(Self.arguments("--epochs 1"), in: directory.url)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    let lines = try Self.text("out/report.csv", in: directory).split(separator: "\n").dropFirst()
+    #expect(lines.count == 3 && lines.allSatisfy { $0.contains(",finished,") }, "\(job.transcript)")
+    #expect(lines.map { $0.split(separator: ",")[0] } == ["ring", "downpour", "late"])
+
+    let few = try Launch.ranks(2).run(Self.arguments("--epochs 2"), in: directory.url)
+    #expect(
+      few.exitCode == 64
+        && few.standardError.hasPrefix("error (64): run late: --method backup-workers has 2 shards on 1 worker"),
+      "\(few.transcript)")
+  }
+
   /// Arguments beside the file and --out, and the sentence.
   static let flags: [(String, String)] = [
     ("--seeds 1,x", "--seeds 1,x cannot be: give whole numbers as 1,2,3."),
