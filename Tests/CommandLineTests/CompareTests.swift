@@ -286,6 +286,20 @@ import Training
     #expect(job.exitCode == 64 && !FileManager.default.fileExists(atPath: directory.url.path + "/out"))
   }
 
+  /// The command line's settings are stronger than those of base, and weaker than a run's.
+  @Test func settingsOfAllRunsMayBeGiven() throws {
+    let directory = try Self.directory(Self.base + "  a: {}\n  b:\n    momentum: 0.5\n")
+    let settings = ["--base", "momentum=0.7", "--base", "nesterov=true", "--base", "shards=1"]
+    let job = try Launch.alone.run(Self.arguments("--steps 2") + settings, in: directory.url)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    for (name, momentum) in [("a", "0.7"), ("b", "0.5")] {
+      let text = try Self.text("out/runs/\(name)-seed42/config.yaml", in: directory)
+      for line in ["momentum: \(momentum)", "nesterov: true", "shards: 1"] {
+        #expect(text.contains("\n\(line)\n"), "\(text)")
+      }
+    }
+  }
+
   /// Ranks that one run has as workers are servers of the next.
   @Test func runsWithServersStandBesideOthers() throws {
     let runs = "  ring:\n    shards: 3\n  downpour:\n    method: downpour\n  late:\n    method: backup-workers\n"
@@ -306,6 +320,8 @@ import Training
   /// Arguments beside the file and --out, and the sentence.
   static let flags: [(String, String)] = [
     ("--seeds 1,x", "--seeds 1,x cannot be: give whole numbers as 1,2,3."),
+    ("--base model", "--base model cannot be: give a setting and its value, as model=cnn."),
+    ("--base modle=cnn", "--base: there is no setting modle; see swift-dp-train train --help."),
     ("--seeds 1,1", "--seeds 1,1 cannot be: give each seed once."),
     ("--epochs 1 --steps 2", "--epochs 1 and --steps 2 together cannot be: give one of them."),
     ("--steps 1 --seconds-each 5", "--seconds-each 5 cannot be: give a time as 10m, 90s or 1h30m."),

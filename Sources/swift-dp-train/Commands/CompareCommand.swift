@@ -16,6 +16,10 @@ struct CompareCommand: JobCommand {
       """)
 
   @Argument(help: "YAML file of base and runs.") var file: String?
+  @Option(
+    help: ArgumentHelp(
+      "A setting of all runs, over that below base, as model=cnn; may be given again.", valueName: "setting=value"))
+  var base: [String] = []
   @Option(help: "Directory of the comparison.") var out: String?
   @Option(help: "Epochs of each run, over those of the file.") var epochs: Int?
   @Option(help: "Global steps of each run, in place of epochs.") var steps: Int?
@@ -87,7 +91,7 @@ struct CompareCommand: JobCommand {
   }
 
   private func makeJob(ranks: Int) throws -> ComparisonJob {
-    let runs = try ComparisonFile(path: file ?? "").runs
+    let runs = try ComparisonFile(path: file ?? "", changes: base).runs
     var lengths = try BatchOptions.parse([])
     (lengths.epochs, lengths.steps) = (epochs, steps)
     var length = Recipe()

@@ -15,15 +15,16 @@ struct ComparisonFile {
   /// In the order of the file.
   let runs: [(name: String, options: RecipeOptions)]
 
-  init(path: String) throws {
+  /// - Parameter changes: `key=value` of settings that are stronger than those of base.
+  init(path: String, changes: [String] = []) throws {
     let text: String
     do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
       throw TrainingError(.badConfiguration, "\(path): cannot be read as text; check the path.")
     }
-    try self.init(text: text, path: path)
+    try self.init(text: text, path: path, changes: changes)
   }
 
-  init(text: String, path: String) throws {
+  init(text: String, path: String, changes: [String] = []) throws {
     guard let root = try ConfigurationFile.root(text, path: path)?.mapping else {
       throw TrainingError(.badConfiguration, "\(path): has no runs; write `runs:` with a name and settings for each.")
     }
@@ -33,7 +34,8 @@ struct ComparisonFile {
         "\(path): \(key.string ?? "a key that is no word") stands beside base and runs; put settings of all runs below base."
       )
     }
-    let base = try RecipeOptions(root["base"], place: "\(path): base")
+    var base = try RecipeOptions(root["base"], place: "\(path): base")
+    base.override(with: try Self.options(changes))
     guard let mapping = root["runs"]?.mapping, !mapping.isEmpty else {
       throw TrainingError(.badConfiguration, "\(path): has no runs; write `runs:` with a name and settings for each.")
     }
@@ -46,6 +48,16 @@ struct ComparisonFile {
       }
       return (name, try Self.options(value, over: base, place: "\(path): run \(name)"))
     }
+  }
+
+  private static func options(_ changes: [String]) throws -> RecipeOptions {
+    let pairs = try changes.map { change in
+      guard let equals = change.firstIndex(of: "=") else {
+        throw invalid("--base \(change)", "give a setting and its value, as model=cnn")
+      }
+      return (Node(String(change[..<equals])), Node(String(change[change.index(after: equals)...])))
+    }
+    return try RecipeOptions(.mapping(Node.Mapping(pairs)), place: "--base")
   }
 
   /// A run's options, whose own settings must have an effect.
