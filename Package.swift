@@ -74,7 +74,9 @@ let package = Package(
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport", "mpi-conformance"]),
     .testTarget(
       name: "CollectivesTests", dependencies: ["Collectives", "Determinism", "TestSupport", "mpi-conformance"]),
-    .testTarget(name: "CompressionTests", dependencies: ["Compression", "Determinism", "CKernels"]),
+    .testTarget(
+      name: "CompressionTests", dependencies: ["Compression", "Determinism", "CKernels", "TensorFiles"],
+      exclude: ["References"]),
     // Records and breaks a program's calls on storage.
     .target(name: "StorageFaults", path: "Tests/StorageFaults"),
     // Leaves out and repeats a rank's calls of MPI.

@@ -12,12 +12,12 @@ public struct InProcessSum {
   /// Elements of the flat vectors.
   public let count: Int
 
-  /// The slots of each shard, in the codec's order: `slots[shard][slot]`.
-  public private(set) var slots: [[[Float]]]
+  /// The slots of each shard, in the codec's order: `slots[shard][slot]`. As all that is kept, it may be set between steps.
+  public var slots: [[[Float]]]
   /// What the owners of units keep of sums; empty for a codec without.
-  public private(set) var sumResidual: [Float]
+  public var sumResidual: [Float]
   /// Each tensor's start of PowerSGD.
-  public private(set) var starts: [[Float]]
+  public var starts: [[Float]]
   /// Bytes that all shards sent in the last step, dense tensors and finished sums not counted.
   public private(set) var bytesSent = 0
 

@@ -9,13 +9,14 @@ import Testing
 struct KillLoop {
   static let shards = 4
   /// 121 steps an epoch, the last of 3 samples, so that a shard has none.
-  static let arguments =
+  private static let arguments =
     synthetic("1x8x8", train: 1203, test: 300)
     + ["--model", "mlp", "--dropout", "0.2", "--shards", "\(shards)", "--batch-size", "10", "--epochs", "3"]
     + ["--seed", "11", "--learning-rate", "0.02", "--log-every", "1"]
   static let lastStep = 363
 
   let seed: UInt64
+  let arguments: [String]
   let untouched: Record
   let losses: [Int: Double]
   /// Called after each disturbance.
@@ -27,12 +28,15 @@ struct KillLoop {
   private var deadObjects = Self.deadSharedMemory()
 
   /// Trains the run that is never touched.
-  init(seed: UInt64) throws {
+  ///
+  /// - Parameter method: settings beside the usual ones.
+  init(seed: UInt64, method: [String] = []) throws {
     self.seed = seed
+    arguments = Self.arguments + method
     random = SplitMix(state: seed)
     let directory = try TemporaryDirectory()
     let run = directory.url.appendingPathComponent("run")
-    let job = try Launch.alone.run(["train", "--run-dir", run.path] + Self.arguments, in: directory.url)
+    let job = try Launch.alone.run(["train", "--run-dir", run.path] + arguments, in: directory.url)
     try #require(job.exitCode == 0, "\(job.transcript)")
     untouched = try Record(job, directory: run)
     losses = try RunEvents(run).losses
@@ -83,7 +87,7 @@ struct KillLoop {
     let moment = disturbance?.moment(using: &random)
     let choice = Int.random(in: 0..<Self.shards, using: &random)
     let blow = disturbance.map { Blow($0, ranks: ranks, run: run, stepsBefore: before, choice: choice) }
-    var program = [product("swift-dp-train"), "train", "--run-dir", run.path, "--save-every", "5"] + Self.arguments
+    var program = [product("swift-dp-train"), "train", "--run-dir", run.path, "--save-every", "5"] + arguments
     if disturbance == .stopRank { program += ["--watchdog", "2"] }
     let result = try mpirun(
       np: ranks, program, options: ["-q", "--bind-to", "none"],

@@ -26,6 +26,22 @@ import Testing
     for (place, count) in loop.places.sorted(by: { $0.key < $1.key }) { Self.say("  \(place): \(count)") }
   }
 
+  /// What shards keep for themselves comes back too: one disturbance for each, in the long form twelve for more of them.
+  @Test(
+    arguments: zip(
+      ["--method=local --local-steps=7", "--compress=dgc:0.05:1"]
+        + (isLong
+          ? [
+            "--method=easgd --local-steps=3", "--method=stochastic-push", "--compress=1-bit", "--compress=powersgd:2",
+            "--compress=8-bit", "--compress=qsgd:4",
+          ] : []),
+      Disturbance.kills + Disturbance.others))
+  func theStateOfShardsComesBack(_ method: String, _ disturbance: Disturbance) throws {
+    var loop = try KillLoop(seed: Self.seed, method: method.split(separator: " ").map(String.init))
+    let all = Self.isLong ? (0..<12).map { Disturbance.allCases[$0 % Disturbance.allCases.count] } : [disturbance]
+    try loop.run(all)
+  }
+
   /// At once, also into a file.
   private static func say(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
 }
