@@ -69,18 +69,6 @@ import Testing
     #expect(try alone.value("test_correct") == push.value("test_correct"))
   }
 
-  /// The vectors of a checkpoint by their prefixes: the run's parameters, and each shard's.
-  private func vectors(_ directory: TemporaryDirectory, _ checkpoint: String, shards: Int) throws -> (
-    run: [Float], shards: [[Float]]
-  ) {
-    let path = directory.url.appendingPathComponent("\(checkpoint)/state.safetensors").path
-    let file = try SafetensorsFile(path: path)
-    func all(_ prefix: String) throws -> [Float] {
-      try file.tensors.filter { $0.name.hasPrefix(prefix) }.flatMap { try file.floats($0.name) }
-    }
-    return (try all("model/"), try (0..<shards).map { try all("shards/0000\($0)/parameters/") })
-  }
-
   /// Where no gradient moves anything: local SGD's run has the mean of its shards, elastic averaging conserves the sum of shards
   /// and center, stochastic push that of shards.
   @Test(arguments: ["local", "easgd", "stochastic-push"]) func meetingsConserve(_ method: String) throws {
@@ -93,14 +81,10 @@ import Testing
     _ = try train(
       arguments + still + ["--save-every", "1", "--keep", "99", "--resume", "run/checkpoints/step-00000002"],
       .ranks(2), in: directory, "still")
-    let before = try vectors(directory, "run/checkpoints/step-00000002", shards: 3)
-    let after = try vectors(directory, "still/checkpoints/step-00000004", shards: 3)
+    let before = try StoredVectors(directory, "run/checkpoints/step-00000002", shards: 3)
+    let after = try StoredVectors(directory, "still/checkpoints/step-00000004", shards: 3)
     #expect(before.shards[0] != before.shards[1], "shards have parted")
     #expect(before.shards != after.shards, "shards have met")
-    func distance(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).map { abs($0 - $1) }.max() ?? 0 }
-    func sum(_ vectors: [[Float]]) -> [Float] {
-      vectors[0].indices.map { index in vectors.reduce(0) { $0 + $1[index] } }
-    }
     switch method {
     case "local":
       #expect(after.shards.allSatisfy { $0 == after.run })

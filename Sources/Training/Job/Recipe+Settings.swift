@@ -39,6 +39,7 @@ extension Recipe {
       ("local-momentum", localMomentum.rawValue), ("elastic-rate", elasticRate.map { "\($0)" }),
       ("servers", "\(servers)"), ("push-every", "\(pushEvery)"), ("fetch-every", "\(fetchEvery)"),
       ("staleness", staleness.rawValue), ("delay-compensation", "\(delayCompensation)"), ("backup", "\(backupWorkers)"),
+      ("push-probability", "\(pushProbability)"),
       ("plan", "\(planSource)"),
       ("recompute", recomputation.rawValue), ("precision", precision.rawValue), ("all-reduce", allReduce.rawValue),
       ("shards-per-group", shardsPerGroup.map(String.init)), ("bucket-size", ByteCount(bucketBytes).text),
