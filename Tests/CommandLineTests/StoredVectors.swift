@@ -6,6 +6,8 @@ import TestSupport
 struct StoredVectors {
   let run: [Float]
   let shards: [[Float]]
+  /// What each is to mix in next, where it keeps that.
+  let arriving: [[Float]]
   /// Of shards that have one.
   let weights: [Float]
 
@@ -16,6 +18,7 @@ struct StoredVectors {
     }
     run = try all("model/")
     self.shards = try (0..<shards).map { try all("shards/0000\($0)/parameters/") }
+    arriving = try (0..<shards).map { try all("shards/0000\($0)/arriving/") }
     weights = try (0..<shards).flatMap { try all("shards/0000\($0)/weight") }
   }
 }

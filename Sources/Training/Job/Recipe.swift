@@ -81,6 +81,8 @@ public struct Recipe: Sendable, Equatable {
   public var localMomentum = LocalMomentum.keep
   /// α of `easgd` and `asynchronous-easgd`; nil for 0.9 ÷ shards.
   public var elasticRate: Double?
+  /// Whether what a shard of `stochastic-push` sends is mixed in a step later.
+  public var pushOverlaps = false
   /// Ranks that are servers, of asynchronous methods.
   public var servers = 1
   /// Of `downpour`: parts of batches between pushes of a worker, and between its fetches.

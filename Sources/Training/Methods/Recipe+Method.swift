@@ -62,6 +62,7 @@ extension Recipe {
     }
     var ofShard = method.trainsShards ? LocalMethod.shardSlots(optimizer) : []
     if method == .goSGD { ofShard.append(GossipWeight.slot) }
+    if method == .stochasticPush { ofShard = StochasticPush.shardSlots(optimizer, overlaps: pushOverlaps) }
     return RunVectors.Needs(
       ownSum: method != .synchronous, worksPartByPart: method.isAsynchronous, shardSlots: ofShard)
   }
@@ -81,7 +82,9 @@ extension Recipe {
         + (localMomentum == .keep ? "each with its own momentum" : "of momentum too")
     case .easgd:
       return "elastic averaging: shards and a center meet \(every)\(start), rate \(elasticRate(shards: shards))"
-    case .stochasticPush: return "stochastic gradient push: half of a shard's parameters goes to one other each step"
+    case .stochasticPush:
+      return "stochastic gradient push: half of a shard's parameters goes to one other each step"
+        + (pushOverlaps ? ", and is mixed in a step later" : "")
     case .downpour:
       var parts = ["Downpour SGD over \(count(servers, "server"))"]
       if pushEvery > 1 || fetchEvery > 1 { parts.append("push every \(pushEvery), fetch every \(fetchEvery)") }
@@ -167,7 +170,8 @@ extension Recipe {
     case .local: return try local(.mean(ofMomentum: localMomentum == .average))
     case .easgd: return try local(.elastic(rate: elasticRate(shards: placement.shards)))
     case .stochasticPush:
-      return try StochasticPush(world, placement, ShardMean(reducer, vectors), vectors, optimizer)
+      return try StochasticPush(
+        world, placement, ShardMean(reducer, vectors), vectors, optimizer, overlaps: pushOverlaps)
     }
   }
 }

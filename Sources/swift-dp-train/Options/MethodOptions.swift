@@ -24,6 +24,10 @@ struct MethodOptions: ParsableArguments {
       Part of its distance to the center that a shard moves at a meeting of easgd or asynchronous-easgd (default: 0.9 ÷ shards).
       """)
   var elasticRate: Double?
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "What a shard of stochastic-push sends is mixed in a step later, and travels beside the computation.")
+  var pushOverlap: Bool?
   @Option(help: "The last ranks of the job that are servers, or the coordinator, of asynchronous methods (default: 1).")
   var servers: Int?
   @Option(help: "Parts of batches between pushes of a worker of downpour (default: 1).") var pushEvery: Int?
@@ -56,6 +60,7 @@ struct MethodOptions: ParsableArguments {
       try check(elasticRate >= 0 && elasticRate < 1, "--elastic-rate \(elasticRate)", "give 0 or more and less than 1")
       recipe.elasticRate = elasticRate
     }
+    if let pushOverlap { recipe.pushOverlaps = pushOverlap }
     try applyServers(to: &recipe)
     if let compress {
       do { recipe.compression = try GradientCompression(parsing: compress) } catch {

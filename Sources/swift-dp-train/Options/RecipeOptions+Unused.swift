@@ -65,6 +65,10 @@ extension RecipeOptions {
     try check(method.localAfter, "--local-after", .local, .easgd)
     try check(method.localMomentum, "--local-momentum", .local)
     try check(method.elasticRate, "--elastic-rate", .easgd, .asynchronousEASGD)
+    if method.pushOverlap == true && recipe.method != .stochasticPush {
+      throw invalid(
+        "--push-overlap with --method \(recipe.method.rawValue)", "give --method stochastic-push, or leave it out")
+    }
     try check(method.servers, "--servers", .downpour, .backupWorkers, .asynchronousEASGD, .gossip, .goSGD)
     try check(method.pushProbability, "--push-probability", .goSGD)
     try check(method.pushEvery, "--push-every", .downpour)
