@@ -29,7 +29,7 @@ extension ComparisonJob {
       func known(_ value: Int) -> Int? { value > 0 ? value : nil }
       let threads = run.recipe.threadsPerShard ?? known(stored[2 * index + 1])
       let shards = run.recipe.shards ?? known(stored[2 * index])
-      let resources = try naming(run.name) { try Resources(world: world, shards: shards, threadsPerShard: threads) }
+      let resources = try naming(run.name) { try run.recipe.resources(on: world, shards: shards, threads: threads) }
       (run.recipe.shards, run.recipe.threadsPerShard) = (resources.shards, resources.threadsPerShard)
       return run
     }

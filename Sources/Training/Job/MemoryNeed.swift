@@ -47,6 +47,7 @@ public struct MemoryNeed: Sendable {
   /// Ranks that are servers, and vectors that each keeps of its part for a worker; of a worker, those that are on their way.
   private let servers: Int
   private let forWorker: Int
+  private let fewestWorkers: Int
   private let onTheirWay: Int
 
   /// - Parameters:
@@ -78,6 +79,7 @@ public struct MemoryNeed: Sendable {
     scratch = recipe.allReduce == .auto ? 0 : recipe.allReduce.mostScratchVectors
     ofShard = needs.shardSlots.count { !$0.isNumber }
     servers = recipe.serverRanks
+    fewestWorkers = recipe.method.hasWorkerPerShard ? resources.shards : 1
     forWorker = recipe.method.isGossip ? 0 : 2
     // A gradient that is pushed; or parameters there and the difference back; or two copies and what arrives.
     onTheirWay = recipe.method.isGossip ? 3 : recipe.method.pushesGradients ? 1 : 2
@@ -124,7 +126,7 @@ public struct MemoryNeed: Sendable {
   /// The smallest number of ranks, at most `ranksOnNode` of them on a node, whose memory fits into `usable` bytes of each
   /// node; nil where even a rank for each shard does not fit.
   public func fewestRanks(ranksOnNode: Int, usable: Int) -> Int? {
-    (1 + servers...shards + servers).first { ranks in
+    (fewestWorkers + servers...shards + servers).first { ranks in
       let together = min(ranks, ranksOnNode)
       return together * rank(of: ranks, ranksOnNode: together).total <= usable
     }

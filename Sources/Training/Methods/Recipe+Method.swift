@@ -24,6 +24,8 @@ extension Recipe {
     public var isAsynchronous: Bool { pushesGradients || self == .asynchronousEASGD || isGossip }
     /// Whether workers meet each other, and the last rank of the job is a coordinator.
     public var isGossip: Bool { self == .gossip || self == .goSGD }
+    /// Whether workers and shards are the same.
+    var hasWorkerPerShard: Bool { isAsynchronous && self != .downpour }
     /// Whether every shard has parameters of its own.
     var trainsShards: Bool { isLocal || isAsynchronous && !pushesGradients }
   }
