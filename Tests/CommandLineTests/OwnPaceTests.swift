@@ -162,12 +162,13 @@ import Training
     #expect(summary.steps == 10 && summary.final_train_loss.isFinite && summary.test_total == 20, "\(job.transcript)")
   }
 
-  /// Each of a comparison's runs has a shard for each of its workers, and bytes.
+  /// Each of a comparison's runs has its settings, a shard for each of its workers, and bytes.
   @Test func theyAreCompared() throws {
     let directory = try TemporaryDirectory()
     let runs = Self.methods.enumerated().map { index, method in
       "  run\(index):\n    method: \(method[0])\n    \(method[1].dropFirst(2)): \(method[2])\n"
     }
+    let push = "  push:\n    method: stochastic-push\n    push-overlap: true\n"
     let base = """
       base:
         model: mlp
@@ -178,15 +179,18 @@ import Training
         batch-size: 24
 
       """
-    try (base + "runs:\n" + runs.joined()).write(
+    try (base + "runs:\n" + push + runs.joined()).write(
       to: directory.url.appendingPathComponent("methods.yaml"), atomically: true, encoding: .utf8)
     let job = try Launch.ranks(3).run(
       ["compare", "methods.yaml", "--out", "out", "--epochs", "3"], in: directory.url)
     try #require(job.exitCode == 0, "\(job.transcript)")
+    let pushed = directory.url.appendingPathComponent("out/runs/push-seed42/config.yaml")
+    #expect(try String(contentsOf: pushed, encoding: .utf8).contains("push-overlap: true\n"))
     for index in runs.indices {
       let run = directory.url.appendingPathComponent("out/runs/run\(index)-seed42")
       let settings = try String(contentsOf: run.appendingPathComponent("config.yaml"), encoding: .utf8)
-      #expect(settings.contains("shards: 2\n"))
+      let method = Self.methods[index]
+      #expect(settings.contains("shards: 2\n") && settings.contains("\(method[1].dropFirst(2)): \(method[2])\n"))
       let events = try String(contentsOf: run.appendingPathComponent("events.jsonl"), encoding: .utf8)
       #expect(!events.isEmpty && events.contains(#/"gradient_bytes":[1-9]/#), "\(runs[index])")
     }

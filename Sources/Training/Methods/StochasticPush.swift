@@ -28,7 +28,7 @@ final class StochasticPush: TrainingMethod {
   /// Where another's parameters arrive, of each hosted shard: with overlap in its state, else in the gradients' memory, which are
   /// done with then.
   private let arrivals: [FloatBuffer]
-  /// What is sent: with overlap a copy.
+  /// What is sent: with overlap a copy, which is free once it is away.
   private let departures: [FloatBuffer]
   private var requests: RequestPool
   private var hidden = HiddenTime()
@@ -132,10 +132,14 @@ final class StochasticPush: TrainingMethod {
 
   func settle(after step: Int) throws {
     try requests.waitAll()
-    state.parameters.assign(from: try mean.of(shards.parameters))
-    guard overlaps else { return }
-    let arriving = Float(1 - DelayedPushWeight.weight(after: step))
-    interpolate(state.parameters, towards: try mean.of(arrivals), by: arriving)
+    if overlaps {
+      let arriving = Float(1 - DelayedPushWeight.weight(after: step))
+      for (index, sum) in departures.enumerated() {
+        sum.assign(from: shards.parameters[index])
+        interpolate(sum, towards: arrivals[index], by: arriving)
+      }
+    }
+    state.parameters.assign(from: try mean.of(departures))
   }
 }
 
