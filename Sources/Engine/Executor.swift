@@ -97,11 +97,15 @@ public final class Executor {
     /// Called when the computation is done with a part of `announce(parts:)`, in the order of parts: the gradients of all
     /// shards are final there, and parameters are read no more.
     public var isFree: (_ part: Int) throws -> Void
-    /// Called from time to time while something that `isFree` started is under way; says whether it still is.
+    /// Called from time to time while something is under way, from the beginning or since `isFree`; says whether it still is.
     public var advance: () throws -> Bool
+    /// Whether something is under way at the beginning already.
+    public var isUnderWay: Bool
 
-    public init(isFree: @escaping (_ part: Int) throws -> Void, advance: @escaping () throws -> Bool) {
-      (self.isFree, self.advance) = (isFree, advance)
+    public init(
+      isUnderWay: Bool = false, isFree: @escaping (_ part: Int) throws -> Void, advance: @escaping () throws -> Bool
+    ) {
+      (self.isUnderWay, self.isFree, self.advance) = (isUnderWay, isFree, advance)
     }
   }
 
@@ -135,7 +139,7 @@ public final class Executor {
     parts?.reset(shards: shards.count)
     let isFree = parts.map { parts in { @Sendable (part: Int) in parts.add(part) } }
     var begun = 0
-    var isUnderWay = false
+    var isUnderWay = companion?.isUnderWay ?? false
     let attend = companion.map { companion in
       { () throws -> DispatchTimeInterval in
         while begun < (parts?.free ?? 0) {

@@ -35,6 +35,18 @@ public struct RequestPool: ~Copyable {
     count += 1
   }
 
+  /// Starts to send elements that stay unchanged until `waitAll`, and does not end before somebody has begun to receive them.
+  public mutating func sendUntilTaken<T: MPIElement>(
+    _ elements: UnsafePointer<T>, count elementCount: Int, to rank: Int, tag: Int = 0, on communicator: Communicator
+  ) throws {
+    precondition(count < capacity, "more than \(capacity) messages under way")
+    try check(
+      MPI_Issend(
+        elements, cCount(elementCount), T.datatype.raw, Int32(rank), Int32(tag), communicator.handle.raw,
+        &requests[count].raw), "MPI_Issend")
+    count += 1
+  }
+
   /// Starts to receive elements into memory that nobody else touches until `waitAll`.
   public mutating func receive<T: MPIElement>(
     _ elements: UnsafeMutablePointer<T>, count elementCount: Int, from rank: Int, tag: Int = 0,

@@ -2,6 +2,7 @@ import Foundation
 import TensorFiles
 import TestSupport
 import Testing
+import Training
 
 /// Local methods: over shards, so that bits depend neither on ranks nor on kills; and what each of them conserves.
 @Suite(.serialized) struct MethodTests {
@@ -12,6 +13,7 @@ import Testing
   private static let methods = [
     ["local", "--local-steps", "3"], ["local", "--local-steps", "2", "--local-momentum", "average"],
     ["local", "--local-steps", "2", "--local-after", "0.6"], ["easgd", "--local-steps", "2"], ["stochastic-push"],
+    ["stochastic-push", "--push-overlap"],
   ]
 
   private func train(
@@ -67,40 +69,30 @@ import Testing
     let alone = try train(["--shards", "1"], .alone, in: directory, "alone")
     let push = try train(["--shards", "1", "--method", "stochastic-push"], .alone, in: directory, "push")
     #expect(try alone.value("test_correct") == push.value("test_correct"))
-  }
-
-  /// The vectors of a checkpoint by their prefixes: the run's parameters, and each shard's.
-  private func vectors(_ directory: TemporaryDirectory, _ checkpoint: String, shards: Int) throws -> (
-    run: [Float], shards: [[Float]]
-  ) {
-    let path = directory.url.appendingPathComponent("\(checkpoint)/state.safetensors").path
-    let file = try SafetensorsFile(path: path)
-    func all(_ prefix: String) throws -> [Float] {
-      try file.tensors.filter { $0.name.hasPrefix(prefix) }.flatMap { try file.floats($0.name) }
-    }
-    return (try all("model/"), try (0..<shards).map { try all("shards/0000\($0)/parameters/") })
+    let overlap = try train(
+      ["--shards", "1", "--method", "stochastic-push", "--push-overlap"], .alone, in: directory, "overlap")
+    #expect(overlap.files["model.safetensors"] == push.files["model.safetensors"])
   }
 
   /// Where no gradient moves anything: local SGD's run has the mean of its shards, elastic averaging conserves the sum of shards
-  /// and center, stochastic push that of shards.
-  @Test(arguments: ["local", "easgd", "stochastic-push"]) func meetingsConserve(_ method: String) throws {
+  /// and center, stochastic push that of shards, with overlap by weight and with what is on its way.
+  @Test(arguments: ["local", "easgd", "stochastic-push", "stochastic-push --push-overlap"]) func meetingsConserve(
+    _ method: String
+  ) throws {
     let directory = try TemporaryDirectory()
     let arguments =
-      ["--shards", "3", "--method", method] + (method == "stochastic-push" ? [] : ["--local-steps", "4"])
+      ["--shards", "3", "--method"] + method.split(separator: " ").map(String.init)
+      + (method.contains("push") ? [] : ["--local-steps", "4"])
     _ = try train(arguments + ["--save-every", "1", "--keep", "99"], .ranks(2), in: directory, "run")
     // From step 2 on with a rate that moves nothing: shards have parted by then, and meet after step 4.
     let still = ["--learning-rate", "1e-30", "--schedule", "constant", "--warmup-epochs", "0", "--allow-changed"]
     _ = try train(
       arguments + still + ["--save-every", "1", "--keep", "99", "--resume", "run/checkpoints/step-00000002"],
       .ranks(2), in: directory, "still")
-    let before = try vectors(directory, "run/checkpoints/step-00000002", shards: 3)
-    let after = try vectors(directory, "still/checkpoints/step-00000004", shards: 3)
+    let before = try StoredVectors(directory, "run/checkpoints/step-00000002", shards: 3)
+    let after = try StoredVectors(directory, "still/checkpoints/step-00000004", shards: 3)
     #expect(before.shards[0] != before.shards[1], "shards have parted")
     #expect(before.shards != after.shards, "shards have met")
-    func distance(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).map { abs($0 - $1) }.max() ?? 0 }
-    func sum(_ vectors: [[Float]]) -> [Float] {
-      vectors[0].indices.map { index in vectors.reduce(0) { $0 + $1[index] } }
-    }
     switch method {
     case "local":
       #expect(after.shards.allSatisfy { $0 == after.run })
@@ -108,6 +100,16 @@ import Testing
     case "easgd":
       #expect(distance(sum(before.shards + [before.run]), sum(after.shards + [after.run])) < 1e-5)
       #expect(distance(before.run, after.run) > 1e-4)
+    case "stochastic-push --push-overlap":
+      func all(_ state: StoredVectors, _ step: Int) -> [Float] {
+        let weight = Float(DelayedPushWeight.weight(after: step))
+        return sum(
+          state.shards + state.arriving,
+          weights: Array(repeating: weight, count: 3) + Array(repeating: 1 - weight, count: 3))
+      }
+      #expect(before.arriving[0] != before.shards[0] && before.arriving != after.arriving)
+      #expect(distance(all(before, 2), all(after, 4)) < 1e-5)
+      #expect(distance(all(after, 4).map { $0 / 3 }, after.run) < 1e-6)
     default:
       #expect(distance(sum(before.shards), sum(after.shards)) < 1e-5)
       #expect(distance(sum(after.shards).map { $0 / 3 }, after.run) < 1e-6)
@@ -123,6 +125,10 @@ import Testing
       (["--method", "easgd", "--elastic-rate", "1.5"], "--elastic-rate 1.5"),
       (["--method", "local", "--average-parameters", "0.9"], "--average-parameters 0.9 with --method local"),
       (["--method", "hogwild"], "--method hogwild"),
+      (
+        ["--method", "local", "--push-overlap"],
+        "--push-overlap with --method local cannot be: give --method stochastic-push, or leave it out"
+      ),
     ] {
       let job = try Launch.alone.run(["train", "--run-dir", "run"] + Self.small + arguments, in: directory.url)
       #expect(job.exitCode == 64 && job.standardError.contains("error (64): \(sentence)"), "\(job.transcript)")

@@ -17,37 +17,17 @@ import Testing
       "--model", "mlp", "--batch-size", "8", "--epochs", "1", "--learning-rate", "0.01", "--threads-per-shard", "1",
     ]
 
-  /// `summary.json` of a run.
-  private struct Summary: Decodable {
-    let steps: Int
-    let state_sha256: String
-    let test_total: Int
-    let final_train_loss: Double
-    let tickets: [Int]?
-    let pushes: [Int]?
-    let dropped: Int?
-    let staleness: [Int]?
-  }
-
-  private func train(
-    _ arguments: [String], _ launch: Launch, in directory: TemporaryDirectory, _ name: String = "run"
-  ) throws -> (summary: Summary, job: CommandResult) {
-    let job = try launch.run(["train", "--run-dir", name] + arguments, in: directory.url)
-    try #require(job.exitCode == 0, "\(job.transcript)")
-    let data = try Data(contentsOf: directory.url.appendingPathComponent("\(name)/summary.json"))
-    return (try JSONDecoder().decode(Summary.self, from: data), job)
-  }
-
   /// With one worker every gradient is computed at the newest parameters: synchronous SGD, to the bit, on any number of servers.
   @Test func aSingleWorkerIsSynchronous() throws {
     let directory = try TemporaryDirectory()
     for (number, optimizer) in [[], ["--optimizer", "adagrad"], ["--momentum", "0"]].enumerated() {
-      let alone = try train(Self.small + ["--shards", "1"] + optimizer, .alone, in: directory, "alone-\(number)")
+      let alone = try trainAsynchronously(
+        Self.small + ["--shards", "1"] + optimizer, .alone, in: directory, "alone-\(number)")
       for (index, method) in [
         ["downpour"], ["downpour", "--servers", "2", "--staleness", "scale", "--delay-compensation", "0.5"],
         ["backup-workers", "--backup", "0"],
       ].enumerated() {
-        let (summary, job) = try train(
+        let (summary, job) = try trainAsynchronously(
           Self.small + optimizer + ["--method"] + method, .ranks(method.contains("2") ? 3 : 2), in: directory,
           "servers-\(number)-\(index)")
         #expect(summary.state_sha256 == alone.summary.state_sha256, "\(method) \(optimizer)")
@@ -62,7 +42,7 @@ import Testing
   @Test(arguments: [(1, 1, 1), (2, 1, 1), (1, 3, 1), (2, 1, 3), (1, 2, 2)])
   func everythingCountsOnce(servers: Int, pushEvery: Int, fetchEvery: Int) throws {
     let directory = try TemporaryDirectory()
-    let (summary, job) = try train(
+    let (summary, job) = try trainAsynchronously(
       Self.longer + [
         "--method", "downpour", "--servers", "\(servers)", "--push-every", "\(pushEvery)", "--fetch-every",
         "\(fetchEvery)", "--log-every", "20", "--staleness", "scale",
@@ -82,7 +62,7 @@ import Testing
 
   @Test func aSlowWorkerDoesLess() throws {
     let directory = try TemporaryDirectory()
-    let (summary, job) = try train(
+    let (summary, job) = try trainAsynchronously(
       Self.longer + ["--method", "downpour", "--delay", "1:40"], .ranks(4), in: directory)
     let tickets = try #require(summary.tickets)
     #expect(tickets.count == 3 && tickets.reduce(0, +) == 180)
@@ -92,7 +72,7 @@ import Testing
   /// The first two of three gradients make each step; those of a slow worker are dropped, and it goes on with the newest step.
   @Test func backupWorkersLeaveTheSlowBehind() throws {
     let directory = try TemporaryDirectory()
-    let (summary, job) = try train(
+    let (summary, job) = try trainAsynchronously(
       Self.longer + ["--method", "backup-workers", "--backup", "1", "--delay", "1:40"], .ranks(4), in: directory)
     let tickets = try #require(summary.tickets)
     #expect(summary.steps == 60 && summary.pushes == [120] && summary.staleness == [120], "\(job.transcript)")
@@ -106,10 +86,10 @@ import Testing
     let isDownpour = method == "downpour"
     let arguments =
       Self.small + ["--method", method] + (isDownpour ? ["--shards", "2"] : ["--backup", "0", "--shards", "2"])
-    _ = try train(arguments + ["--save-every", "3", "--keep", "9"], .ranks(3), in: directory)
+    _ = try trainAsynchronously(arguments + ["--save-every", "3", "--keep", "9"], .ranks(3), in: directory)
     for (ranks, servers) in isDownpour ? [(2, 1), (3, 1), (4, 2)] : [(3, 1)] {
       let name = "on-\(ranks)-\(servers)"
-      let (summary, job) = try train(
+      let (summary, job) = try trainAsynchronously(
         arguments + ["--resume", "run/checkpoints/step-00000003", "--servers", "\(servers)"], .ranks(ranks),
         in: directory, name)
       #expect(summary.steps == 10 && job.standardError.contains("10 steps, 3 done"), "\(job.transcript)")
@@ -119,9 +99,9 @@ import Testing
     // One worker takes the parts in their order, so that where it goes on makes no difference: slots are all there.
     if isDownpour {
       let single = Self.small + ["--method", method, "--shards", "1"]
-      let whole = try train(
+      let whole = try trainAsynchronously(
         single + ["--servers", "2", "--save-every", "3", "--keep", "9"], .ranks(3), in: directory, "single")
-      let rest = try train(
+      let rest = try trainAsynchronously(
         single + ["--servers", "1", "--resume", "single/checkpoints/step-00000003"], .ranks(2), in: directory, "rest")
       #expect(rest.summary.state_sha256 == whole.summary.state_sha256)
     }
@@ -164,13 +144,19 @@ import Testing
     try expectNoProcesses(of: directory)
   }
 
+  /// A job without one of its ranks ends, and the same command goes on from its checkpoint.
+  @Test(arguments: [0, 2]) func aKilledRankEndsTheJob(rank: Int) throws {
+    try expectToGoOnAfterAKill(of: rank, Self.endless)
+  }
+
   @Test func whatCannotBeIsRefused() throws {
     let directory = try TemporaryDirectory()
     let downpour = ["--method", "downpour"]
     for (arguments, ranks, sentence) in [
       (
         ["--servers", "2"], 1,
-        "--servers 2 with --method synchronous cannot be: give --method downpour or backup-workers"
+        "--servers 2 with --method synchronous cannot be: give --method downpour, backup-workers, asynchronous-easgd, gossip or "
+          + "gosgd, or leave it out"
       ),
       (downpour + ["--servers", "0"], 2, "--servers 0 cannot be: give at least 1"),
       (downpour, 1, "--servers 1 leaves none of 1 rank to work: start at least 2 ranks"),

@@ -37,7 +37,9 @@ import Training
       { $0.warmupStart = .reference }, { $0.decaySteps = .mlperf }, { $0.decaySteps = .steps(3) },
       { $0.compression = .bfloat16 }, { $0.method = .local }, { $0.localSteps = 3 }, { $0.localAfterEpochs = 0.3 },
       { $0.localMomentum = .average }, { $0.elasticRate = 0.3 }, { $0.servers = 3 }, { $0.pushEvery = 3 },
-      { $0.fetchEvery = 3 }, { $0.staleness = .scale }, { $0.delayCompensation = 0.3 }, { $0.backupWorkers = 3 },
+      { $0.fetchEvery = 3 }, { $0.pushProbability = 0.3 }, { $0.pushOverlaps = true }, { $0.staleness = .scale },
+      { $0.delayCompensation = 0.3 },
+      { $0.backupWorkers = 3 },
     ]
     var texts = Set([Recipe().configurationText(dataDirectory: nil)])
     for (number, change) in changes.enumerated() {
@@ -46,7 +48,7 @@ import Training
       #expect(texts.insert(recipe.configurationText(dataDirectory: nil)).inserted, "change \(number)")
     }
     // Every stored field of a recipe but the block of evaluation, which no flag changes, is changed above.
-    #expect(Mirror(reflecting: Recipe()).children.count == 59)
+    #expect(Mirror(reflecting: Recipe()).children.count == 61)
   }
 
   /// A short run of default settings is a run: its warm-up is a tenth of it at most.

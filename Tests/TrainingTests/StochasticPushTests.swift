@@ -27,4 +27,16 @@ import Training
       #expect(holders.count == shards, "\(shards) shards")
     }
   }
+
+  /// Weights with a delay are those of the push sum, and what a shard has and what is on its way are all there is.
+  @Test func delayedWeightsAreThoseOfThePushSum() {
+    var (weight, underWay) = (1.0, 0.0)
+    for step in 0..<80 {
+      #expect(abs(DelayedPushWeight.weight(after: step) - weight) < 1e-15 && abs(weight + underWay - 1) < 1e-15)
+      // What has arrived is mixed in, as sums of parameters times weights.
+      #expect(abs(DelayedPushWeight.share(after: step) - underWay / (weight / 2 + underWay)) < 1e-15)
+      (weight, underWay) = (weight / 2 + underWay, weight / 2)
+    }
+    #expect(DelayedPushWeight.share(after: 0) == 0)
+  }
 }

@@ -70,6 +70,12 @@ public struct Checkpoint: Sendable {
       let file = try SafetensorsFile(path: statePath)
       var expected = 1
       for stored in state.stored {
+        if stored.isNumber {
+          _ = try file.tensor(named: stored.prefix, shape: [1])
+          try file.read(stored.prefix, into: stored.vector.values)
+          expected += 1
+          continue
+        }
         let entries = state.layout.entries.filter { !stored.trainableOnly || $0.parameter.isTrainable }
         for entry in entries {
           try Self.fill(entry, stored.prefix, file, state.layout, stored.vector, isStandard: stored.isStandard)

@@ -29,12 +29,7 @@ extension ComparisonJob {
       func known(_ value: Int) -> Int? { value > 0 ? value : nil }
       let threads = run.recipe.threadsPerShard ?? known(stored[2 * index + 1])
       let shards = run.recipe.shards ?? known(stored[2 * index])
-      let servers = run.recipe.serverRanks
-      let resources = try naming(run.name) {
-        let resources = try Resources(world: world, shards: shards, threadsPerShard: threads, servers: servers)
-        try world.agree { try run.recipe.check(workers: world.size - servers, shards: resources.shards) }
-        return resources
-      }
+      let resources = try naming(run.name) { try run.recipe.resources(on: world, shards: shards, threads: threads) }
       (run.recipe.shards, run.recipe.threadsPerShard) = (resources.shards, resources.threadsPerShard)
       return run
     }

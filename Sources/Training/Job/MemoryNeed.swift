@@ -44,8 +44,11 @@ public struct MemoryNeed: Sendable {
   /// Vectors of the method: that each shard keeps, and that it works with besides.
   private let ofShard: Int
   private let besides: Int
-  /// Ranks that are parameter servers.
+  /// Ranks that are servers, and vectors that each keeps of its part for a worker; of a worker, those that are on their way.
   private let servers: Int
+  private let forWorker: Int
+  private let fewestWorkers: Int
+  private let onTheirWay: Int
 
   /// - Parameters:
   ///   - kernels: for the recipe's batch sizes.
@@ -74,8 +77,12 @@ public struct MemoryNeed: Sendable {
     threadsPerShard = resources.threadsPerShard
     self.cores = cores
     scratch = recipe.allReduce == .auto ? 0 : recipe.allReduce.mostScratchVectors
-    ofShard = needs.shardSlots.count
+    ofShard = needs.shardSlots.count { !$0.isNumber }
     servers = recipe.serverRanks
+    fewestWorkers = recipe.method.hasWorkerPerShard ? resources.shards : 1
+    forWorker = recipe.method.isGossip ? 0 : 2
+    // A gradient that is pushed; or parameters there and the difference back; or two copies and what arrives.
+    onTheirWay = recipe.method.isGossip ? 3 : recipe.method.pushesGradients ? 1 : 2
     // A codec's order of elements, or the parameters before a meeting.
     besides = recipe.usesReducer ? 0 : 1
     self.sharing =
@@ -103,22 +110,23 @@ public struct MemoryNeed: Sendable {
       method: hosted * (ofShard + besides) * vector)
   }
 
-  /// Of a worker or a server, whichever has more vectors: a worker works at one part after the other and keeps the gradient that
-  /// it pushes; a server has a gradient and a copy of its part for each worker.
+  /// Of a worker or a server, whichever has more of each: a worker works at one part after the other and keeps what its shard keeps
+  /// and what is on its way; a server has what is pushed and what is fetched of its part for each worker.
   private func rankBesideServers(of ranks: Int, ranksOnNode: Int) -> Rank {
     let workers = max(1, ranks - servers)
-    let ofServer = (2 * workers * vector + servers - 1) / servers
-    let ofWorker = vector * (accumulates ? 2 : 1)
+    let ofServer = (forWorker * workers * vector + servers - 1) / servers
+    let ofWorker = vector * (ofShard + onTheirWay)
     return Rank(
-      parameters: vector, optimizer: slots * vector, gradients: max(ofWorker, ofServer), arenas: arena,
-      batches: batch / 3, data: data, checkpoint: ((1 + slots) * vector + ranksOnNode - 1) / ranksOnNode,
-      method: vector)
+      parameters: vector, optimizer: slots * vector, gradients: vector * (accumulates ? 2 : 1), arenas: arena,
+      batches: batch / 3, data: data,
+      checkpoint: ((1 + slots + shards * ofShard) * vector + ranksOnNode - 1) / ranksOnNode,
+      method: max(ofWorker, ofServer))
   }
 
   /// The smallest number of ranks, at most `ranksOnNode` of them on a node, whose memory fits into `usable` bytes of each
   /// node; nil where even a rank for each shard does not fit.
   public func fewestRanks(ranksOnNode: Int, usable: Int) -> Int? {
-    (1 + servers...shards + servers).first { ranks in
+    (fewestWorkers + servers...shards + servers).first { ranks in
       let together = min(ranks, ranksOnNode)
       return together * rank(of: ranks, ranksOnNode: together).total <= usable
     }

@@ -74,14 +74,16 @@ public struct Recipe: Sendable, Equatable {
   /// How gradients are compressed on their way between shards.
   public var compression = GradientCompression.none
   public var method = Method.synchronous
-  /// H of `local` and `easgd`: steps between meetings of the shards.
+  /// H of `local` and `easgd`, τ of `asynchronous-easgd` and `gossip`: steps between meetings of the shards.
   public var localSteps = 16
   /// Epochs at the beginning that are synchronous.
   public var localAfterEpochs = 0.0
   public var localMomentum = LocalMomentum.keep
-  /// α of `easgd`; nil for 0.9 ÷ shards.
+  /// α of `easgd` and `asynchronous-easgd`; nil for 0.9 ÷ shards.
   public var elasticRate: Double?
-  /// Ranks that are parameter servers, of `downpour` and `backup-workers`.
+  /// Whether what a shard of `stochastic-push` sends is mixed in a step later.
+  public var pushOverlaps = false
+  /// Ranks that are servers, of asynchronous methods.
   public var servers = 1
   /// Of `downpour`: parts of batches between pushes of a worker, and between its fetches.
   public var pushEvery = 1
@@ -89,6 +91,8 @@ public struct Recipe: Sendable, Equatable {
   public var staleness = StalenessRate.keep
   /// λ of `downpour`'s delay compensation; 0 for none.
   public var delayCompensation = 0.0
+  /// Of `gosgd`: that a shard pushes after a step.
+  public var pushProbability = 0.02
   /// B of `backup-workers`: gradients of a step that are not waited for.
   public var backupWorkers = 1
 

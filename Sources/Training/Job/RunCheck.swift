@@ -59,10 +59,7 @@ public struct RunCheck: Sendable {
       // Only rank 0 writes.
       try world.rank == 0 ? Self.look(job) : ("", .nothing)
     }
-    let resources = try Resources(
-      world: world, shards: recipe.shards, threadsPerShard: recipe.threadsPerShard,
-      servers: recipe.serverRanks)
-    try world.agree { try recipe.check(workers: world.size - recipe.serverRanks, shards: resources.shards) }
+    let resources = try recipe.resources(on: world, shards: recipe.shards, threads: recipe.threadsPerShard)
     (recipe.shards, recipe.threadsPerShard) = (resources.shards, resources.threadsPerShard)
     try Fingerprint.ofThisMachine().checkEqual(on: world)
     hosts = try world.allGather(MPILibrary.processorName)

@@ -107,9 +107,7 @@ public struct TrainingJob: Sendable {
     var recipe = recipe
     recipe.shards = recipe.shards ?? (found[1] > 0 ? found[1] : nil)
     let threads = recipe.threadsPerShard ?? (found[2] > 0 ? found[2] : nil)
-    let resources = try Resources(
-      world: world, shards: recipe.shards, threadsPerShard: threads, servers: recipe.serverRanks)
-    try world.agree { try recipe.check(workers: world.size - recipe.serverRanks, shards: resources.shards) }
+    let resources = try recipe.resources(on: world, shards: recipe.shards, threads: threads)
     recipe.shards = resources.shards
     recipe.threadsPerShard = resources.threadsPerShard
     try Fingerprint.ofThisMachine().checkEqual(on: world)

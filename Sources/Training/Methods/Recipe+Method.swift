@@ -12,11 +12,22 @@ extension Recipe {
     case stochasticPush = "stochastic-push"
     case downpour
     case backupWorkers = "backup-workers"
+    case asynchronousEASGD = "asynchronous-easgd"
+    case gossip
+    case goSGD = "gosgd"
 
-    /// Whether every shard trains parameters of its own.
+    /// Whether every shard trains parameters of its own, all in step.
     public var isLocal: Bool { self == .local || self == .easgd || self == .stochasticPush }
-    /// Whether the last ranks of the job are parameter servers.
-    public var hasServers: Bool { self == .downpour || self == .backupWorkers }
+    /// Whether servers update parameters with the gradients of workers.
+    public var pushesGradients: Bool { self == .downpour || self == .backupWorkers }
+    /// Whether workers go at their own pace, beside servers: the last ranks of the job.
+    public var isAsynchronous: Bool { pushesGradients || self == .asynchronousEASGD || isGossip }
+    /// Whether workers meet each other, and the last rank of the job is a coordinator.
+    public var isGossip: Bool { self == .gossip || self == .goSGD }
+    /// Whether workers and shards are the same.
+    var hasWorkerPerShard: Bool { isAsynchronous && self != .downpour }
+    /// Whether every shard has parameters of its own.
+    var trainsShards: Bool { isLocal || isAsynchronous && !pushesGradients }
   }
 
   /// What becomes of the learning rate of a gradient that is computed from older parameters than it is applied to.
@@ -27,7 +38,7 @@ extension Recipe {
   }
 
   /// The job's ranks that host no shards.
-  var serverRanks: Int { method.hasServers ? servers : 0 }
+  var serverRanks: Int { method.isAsynchronous ? servers : 0 }
 
   /// What becomes of the shards' momentum where their parameters take the mean.
   public enum LocalMomentum: String, Sendable, CaseIterable {
@@ -51,9 +62,11 @@ extension Recipe {
       return RunVectors.Needs(
         ownSum: true, shardSlots: CompressedSum.shardSlots(codec), commonSlots: CompressedSum.commonSlots(codec))
     }
-    if method.hasServers { return RunVectors.Needs(ownSum: true, worksPartByPart: true) }
-    return method.isLocal
-      ? RunVectors.Needs(ownSum: true, shardSlots: LocalMethod.shardSlots(optimizer)) : RunVectors.Needs()
+    var ofShard = method.trainsShards ? LocalMethod.shardSlots(optimizer) : []
+    if method == .goSGD { ofShard.append(GossipWeight.slot) }
+    if method == .stochasticPush { ofShard = StochasticPush.shardSlots(optimizer, overlaps: pushOverlaps) }
+    return RunVectors.Needs(
+      ownSum: method != .synchronous, worksPartByPart: method.isAsynchronous, shardSlots: ofShard)
   }
 
   /// α of elastic averaging: 0.9 ÷ S, with which the center moves by 0.9 (Zhang et al., 2014, section 5), unless it is given.
@@ -71,7 +84,9 @@ extension Recipe {
         + (localMomentum == .keep ? "each with its own momentum" : "of momentum too")
     case .easgd:
       return "elastic averaging: shards and a center meet \(every)\(start), rate \(elasticRate(shards: shards))"
-    case .stochasticPush: return "stochastic gradient push: half of a shard's parameters goes to one other each step"
+    case .stochasticPush:
+      return "stochastic gradient push: half of a shard's parameters goes to one other each step"
+        + (pushOverlaps ? ", and is mixed in a step later" : "")
     case .downpour:
       var parts = ["Downpour SGD over \(count(servers, "server"))"]
       if pushEvery > 1 || fetchEvery > 1 { parts.append("push every \(pushEvery), fetch every \(fetchEvery)") }
@@ -82,6 +97,16 @@ extension Recipe {
       return
         "backup workers: the first \(shards - backupWorkers) of \(count(shards, "gradient")) make a step, late ones are "
         + "dropped · no two runs have the same bits"
+    case .asynchronousEASGD:
+      let name =
+        nesterov ? "asynchronous elastic averaging with Nesterov's momentum (EAMSGD)" : "asynchronous elastic averaging"
+      return "\(name) over \(count(servers, "server")): each worker and the center meet \(every) of its own, rate "
+        + "\(elasticRate(shards: shards)) · no two runs have the same bits"
+    case .gossip:
+      return "gossip: \(every) of its own a worker takes the mean with one other · no two runs have the same bits"
+    case .goSGD:
+      return "GoSGD: a worker shares its weight with one other after a step with probability \(pushProbability) · "
+        + "no two runs have the same bits"
     }
   }
 
@@ -96,6 +121,25 @@ extension Recipe {
         synchronousSteps: TrainingSpan.epochs(localAfterEpochs).steps(stepsPerEpoch: stepsPerEpoch),
         ShardMean(reducer, vectors), vectors, optimizer)
     }
+    func asynchronous(
+      _ policy: ServerPolicy, _ makeStrategy: (Communicator) throws -> any WorkerStrategy
+    ) throws -> AsynchronousMethod {
+      let count = vectors.state.layout.count
+      let ranks =
+        policy == .coordinate
+        ? ServerRanks(coordinatorBehind: world.size - 1)
+        : ServerRanks(ranks: world.size, servers: servers, optimizer.layout, count: count)
+      return try AsynchronousMethod(
+        world, ranks, policy, vectors, optimizer, activity: activity, makeStrategy: makeStrategy)
+    }
+    func gossip(_ form: GossipWorker.Form) throws -> AsynchronousMethod {
+      try asynchronous(.coordinate) { ranks in
+        try GossipWorker(
+          form, PeerLine(ranks, count: vectors.state.layout.count),
+          PeerChoice(seed: seed, method: method.rawValue, shard: world.rank, of: placement.shards), vectors, optimizer,
+          shards: placement.shards)
+      }
+    }
     switch method {
     case .synchronous:
       if let codec {
@@ -109,19 +153,27 @@ extension Recipe {
       }
       return SynchronousMethod(reducer, vectors, optimizer, overlap: overlap)
     case .downpour, .backupWorkers:
-      let ranks = ServerRanks(ranks: world.size, servers: servers, optimizer.layout, count: vectors.state.layout.count)
       let policy: ServerPolicy =
         method == .downpour
         ? .each(scalesRate: staleness == .scale, compensation: delayCompensation)
         : .first(count: placement.shards - backupWorkers)
       let isDownpour = method == .downpour
-      return try AsynchronousMethod(
-        world, ranks, policy, pushEvery: isDownpour ? pushEvery : 1, fetchEvery: isDownpour ? fetchEvery : 1, vectors,
-        optimizer, activity: activity)
+      return try asynchronous(policy) { _ in
+        try GradientPushing(
+          vectors, optimizer, pushEvery: isDownpour ? pushEvery : 1, fetchEvery: isDownpour ? fetchEvery : 1,
+          pushesAlways: policy.countsWorkers)
+      }
+    case .asynchronousEASGD:
+      return try asynchronous(.elastic(rate: elasticRate(shards: placement.shards))) { _ in
+        try ElasticWorker(vectors, optimizer, every: localSteps)
+      }
+    case .gossip: return try gossip(.pull(every: localSteps))
+    case .goSGD: return try gossip(.push(probability: pushProbability))
     case .local: return try local(.mean(ofMomentum: localMomentum == .average))
     case .easgd: return try local(.elastic(rate: elasticRate(shards: placement.shards)))
     case .stochasticPush:
-      return try StochasticPush(world, placement, ShardMean(reducer, vectors), vectors, optimizer)
+      return try StochasticPush(
+        world, placement, ShardMean(reducer, vectors), vectors, optimizer, overlaps: pushOverlaps)
     }
   }
 }

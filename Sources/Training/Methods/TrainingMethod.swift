@@ -25,9 +25,12 @@ struct BatchSamples {
 ///     stochastic-push        its own parameters                  it updates its own, then they are mixed with one other shard's
 ///     downpour               the servers', as fetched last       servers update their part with it, when it arrives
 ///     backup-workers         the servers' of this step           the first of a step's gradients update them
+///     asynchronous-easgd     its own parameters                  as easgd, each with the center at its own pace
+///     gossip                 its own parameters                  it updates its own; every τ steps it takes the mean with another
+///     gosgd                  its own parameters                  it updates its own, and by chance pushes them to another
 ///
-/// The last two work in segments of several steps (`AsynchronousMethod`). All others are defined over shards, so that bits do not depend on ranks. Calls come in this order for each step, on all
-/// ranks.
+/// The last five work in segments of several steps (`AsynchronousMethod`). All others are defined over shards, so that bits do not
+/// depend on ranks. Calls come in this order for each step, on all ranks.
 protocol TrainingMethod: AnyObject {
   /// Makes the shards' vectors those of a run that starts from the run's parameters.
   func startShards()

@@ -21,6 +21,12 @@ func interpolate(_ x: FloatBuffer, towards y: FloatBuffer, by weight: Float) {
   for index in 0..<count { x[index] += weight * (y[index] - x[index]) }
 }
 
+/// x ← x − y.
+func subtract(_ y: FloatBuffer, from x: FloatBuffer) {
+  let (x, y, count) = (x.pointer, y.pointer, x.count)
+  for index in 0..<count { x[index] -= y[index] }
+}
+
 /// x ← x − rate · (before − center).
 func attract(_ x: FloatBuffer, from before: FloatBuffer, to center: FloatBuffer, by rate: Float) {
   let (x, before, center, count) = (x.pointer, before.pointer, center.pointer, x.count)

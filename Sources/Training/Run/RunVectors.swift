@@ -100,7 +100,7 @@ struct RunVectors {
       if needs.worksPartByPart {
         gradient = try FloatBuffer(count: hosted.isEmpty ? 0 : layout.count, skew: 1088)
         shardGradients = hosted.isEmpty ? [] : [gradient]
-        state = try TrainingState(layout: layout, slotNames: optimizer.slots)
+        state = try TrainingState(layout: layout, slotNames: optimizer.slots, shards: shards)
         self.sharing = nil
         return
       }

@@ -8,6 +8,13 @@ struct ShardSlot: Sendable, Hashable {
   var holdsStatistics = false
   /// Whether tensors stand in the standard layout, rather than in the kernels'.
   var isStandard = false
+  /// Whether it is a single number, and no vector.
+  var isNumber = false
+}
+
+extension ShardSlot {
+  /// Its elements.
+  fileprivate func count(_ layout: ParameterLayout) -> Int { isNumber ? 1 : layout.count }
 }
 
 /// What shards keep for themselves: flat vectors by shard and slot. Empty for plain synchronous SGD.
@@ -27,7 +34,9 @@ final class ShardVectors {
     self.slots = slots
     self.shards = slots.isEmpty ? 0..<0 : shards
     vectors = try self.shards.map { shard in
-      try slots.indices.map { try FloatBuffer(count: layout.count, skew: 1088 * ((slots.count * shard + $0) % 3 + 1)) }
+      try slots.enumerated().map { index, slot in
+        try FloatBuffer(count: slot.count(layout), skew: 1088 * ((slots.count * shard + index) % 3 + 1))
+      }
     }
   }
 
@@ -36,8 +45,8 @@ final class ShardVectors {
     slots = own.slots
     shards = own.slots.isEmpty ? 0..<0 : 0..<count
     vectors = try shards.map { shard in
-      try own.slots.indices.map { slot in
-        try own.shards.contains(shard) ? own[shard, slot] : FloatBuffer(count: layout.count)
+      try own.slots.enumerated().map { index, slot in
+        try own.shards.contains(shard) ? own[shard, index] : FloatBuffer(count: slot.count(layout))
       }
     }
   }

@@ -122,6 +122,8 @@ extension Trainer {
       if moment.endsEpoch { window.reopen() }
     }
 
+    // What is under way is a part of the state.
+    if !actions.evaluates { try method.settle(after: state.position.step) }
     let final = try latest ?? (actions.evaluates ? evaluate(best: &progress.best) : EvaluationReport.none)
     let summary = RunSummary(
       steps: state.position.step, epochs: Double(state.position.step) / Double(plan.stepsPerEpoch),

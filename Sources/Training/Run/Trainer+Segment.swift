@@ -24,12 +24,12 @@ extension Trainer {
     activity[.step] = UInt64(state.position.step)
     activity.enter(.serving)
     let computation = AsynchronousWorker.Computation(
-      gradient: { ticket in try self.computePart(segment, ticket, reader) }, wantsToStop: wantsToStop,
-      isOver: { self.clock.isOver },
+      gradient: { ticket, parameters in try self.computePart(segment, ticket, parameters, reader) },
+      wantsToStop: wantsToStop, isOver: { self.clock.isOver },
       enter: { self.enter($0) }, waits: { self.activity.enter(.awaitingServers) })
     let total = try method.run(
-      segment, computation, measuringNorm: measuringNorm, meets: { self.activity.enter(.exchanging) },
-      rate: { self.learningRates.rate(at: $0) })
+      segment, computation, meets: { self.activity.enter(.exchanging) },
+      step: { UpdateStep($0, of: self.learningRates) })
     enter(nil)
     state.position.step += total.steps
     let last = state.position.step - 1
@@ -45,9 +45,9 @@ extension Trainer {
       gradientDigests: nil)
   }
 
-  /// The mean gradient of a ticket's samples, at the parameters that this rank has.
+  /// The mean gradient of a ticket's samples, at a worker's parameters.
   private func computePart(
-    _ segment: Segment, _ ticket: Int, _ reader: PartReader
+    _ segment: Segment, _ ticket: Int, _ parameters: UnsafePointer<Float>, _ reader: PartReader
   ) throws -> (sums: LossSums, samples: Int, batch: Int) {
     enter(.data)
     let step = segment.step(of: ticket)
@@ -59,7 +59,7 @@ extension Trainer {
       images: part.images, labels: part.labels, sampleIDs: part.ids, batches: recipe.microBatches(part.count),
       gradients: vectors.shardGradients[0].pointer, globalBatch: max(part.count, 1), epoch: batch.epoch,
       step: batch.step)
-    let sums = try executor.computeGradients(parameters: state.parameters.pointer, [work])
+    let sums = try executor.computeGradients(parameters: parameters, [work])
     delay?.wait(rank: world.rank, turn: ticket + segment.shards * segment.steps.lowerBound)
     return (sums[0], part.count, batch.sampleCount)
   }

@@ -117,11 +117,11 @@ public final class Trainer {
       try recipe.needs(optimizer))
     state = vectors.state
     let parts = buckets.map { [vectors, optimizer] in vectors.part(of: $0, optimizer.layout) }
-    let sums = try recipe.method.hasServers ? ReducerPlace(aloneOn: world) : ReducerPlace(world, placement, buckets)
+    let sums = try recipe.method.isAsynchronous ? ReducerPlace(aloneOn: world) : ReducerPlace(world, placement, buckets)
     reducer = try GradientReducer(
       communicator: sums.ranks, placement: sums.placement, buckets: sums.buckets, algorithm: recipe.allReduce,
       shardsPerGroup: recipe.shardsPerGroup,
-      contributions: (recipe.method.hasServers ? [vectors.gradient] : vectors.shardGradients).map {
+      contributions: (recipe.method.isAsynchronous ? [vectors.gradient] : vectors.shardGradients).map {
         UnsafePointer($0.pointer)
       },
       result: vectors.sharing == nil ? vectors.gradient.pointer : nil, memory: vectors.memory,

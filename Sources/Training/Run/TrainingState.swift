@@ -103,6 +103,8 @@ public final class TrainingState {
     let trainableOnly: Bool
     /// Whether its tensors stand in the standard layout.
     var isStandard = false
+    /// Whether it is a single number, whose tensor has the prefix as its name.
+    var isNumber = false
   }
 
   /// All vectors of the state.
@@ -114,9 +116,11 @@ public final class TrainingState {
     }
     let ofShards = shards.shards.flatMap { shard in
       shards.slots.indices.map { slot in
-        Stored(
-          prefix: "shards/\(zeroPadded(shard, 5))/\(shards.slots[slot].name)/", vector: shards[shard, slot],
-          trainableOnly: !shards.slots[slot].holdsStatistics, isStandard: shards.slots[slot].isStandard)
+        let form = shards.slots[slot]
+        return Stored(
+          prefix: "shards/\(zeroPadded(shard, 5))/\(form.name)" + (form.isNumber ? "" : "/"),
+          vector: shards[shard, slot],
+          trainableOnly: !form.holdsStatistics, isStandard: form.isStandard, isNumber: form.isNumber)
       }
     }
     let ofAll = common.slots.indices.map { slot in
@@ -130,8 +134,11 @@ public final class TrainingState {
 
   /// All tensors of the state, the position included.
   public var stateTensors: [TensorSource] {
-    stored.flatMap {
-      tensors(of: $0.vector, prefix: $0.prefix, trainableOnly: $0.trainableOnly, isStandard: $0.isStandard)
+    stored.flatMap { stored in
+      stored.isNumber
+        ? [TensorSource(name: stored.prefix, shape: [1], values: Array(stored.vector.values))]
+        : tensors(
+          of: stored.vector, prefix: stored.prefix, trainableOnly: stored.trainableOnly, isStandard: stored.isStandard)
     }
       + [TensorSource(name: "position/step", shape: [1], integers: [Int64(position.step)])]
   }

@@ -42,8 +42,8 @@ public enum Operation: Int, Sendable, CaseIterable {
     case .gatheringEvaluations: "waiting for the other ranks' parts of the evaluation"
     case .comparing: "comparing parameters with the other ranks"
     case .waitingForFirst: "waiting for rank 0"
-    case .serving: "waiting for gradients of the workers"
-    case .awaitingServers: "waiting for the parameter servers"
+    case .serving: "waiting for the workers"
+    case .awaitingServers: "waiting for servers or other workers"
     }
   }
 }

@@ -7,24 +7,35 @@ struct MethodOptions: ParsableArguments {
     help: """
       synchronous; or with parameters of each shard's own: local (they take their mean every --local-steps), easgd (they and \
       a center attract each other every --local-steps), stochastic-push (mixed with one other shard's every step); or \
-      through parameter servers: downpour (each gradient acts when it arrives) and backup-workers (the first gradients of \
-      a step do; default: synchronous).
+      through parameter servers: downpour (each gradient acts when it arrives), backup-workers (the first gradients of \
+      a step do) and asynchronous-easgd (easgd with each worker at its own pace); or among workers at their own pace, beside a \
+      coordinator: gossip (each pulls a random other's parameters every --local-steps) and gosgd (each pushes its own to a \
+      random other with --push-probability; default: synchronous).
       """)
   var method: String?
-  @Option(help: "Steps between meetings of the shards, of local and easgd (default: 16).") var localSteps: Int?
+  @Option(help: "Steps between meetings of the shards, of local, easgd, asynchronous-easgd and gossip (default: 16).")
+  var localSteps: Int?
   @Option(help: "Epochs at the beginning that are synchronous, of local and easgd (default: 0).")
   var localAfter: Double?
   @Option(help: "keep each shard's momentum, or average it where local takes the mean (default: keep).")
   var localMomentum: String?
-  @Option(help: "Part of its distance to the center that a shard moves at a meeting of easgd (default: 0.9 ÷ shards).")
+  @Option(
+    help: """
+      Part of its distance to the center that a shard moves at a meeting of easgd or asynchronous-easgd (default: 0.9 ÷ shards).
+      """)
   var elasticRate: Double?
-  @Option(help: "The last ranks of the job that are parameter servers, of downpour and backup-workers (default: 1).")
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "What a shard of stochastic-push sends is mixed in a step later, and travels beside the computation.")
+  var pushOverlap: Bool?
+  @Option(help: "The last ranks of the job that are servers, or the coordinator, of asynchronous methods (default: 1).")
   var servers: Int?
   @Option(help: "Parts of batches between pushes of a worker of downpour (default: 1).") var pushEvery: Int?
   @Option(help: "Parts of batches between fetches of a worker of downpour (default: 1).") var fetchEvery: Int?
   @Option(help: "keep downpour's learning rate, or scale it: divided by a gradient's staleness (default: keep).")
   var staleness: String?
   @Option(help: "λ of downpour's delay compensation, as 0.04 (default: 0, off).") var delayCompensation: Double?
+  @Option(help: "Probability that a worker of gosgd pushes after a step (default: 0.02).") var pushProbability: Double?
   @Option(help: "Gradients of a step that backup-workers does not wait for (default: 1).") var backup: Int?
 
   @Option(
@@ -46,9 +57,10 @@ struct MethodOptions: ParsableArguments {
     }
     if let localMomentum { recipe.localMomentum = try known(localMomentum, flag: "--local-momentum") }
     if let elasticRate {
-      try check(elasticRate > 0 && elasticRate < 1, "--elastic-rate \(elasticRate)", "give more than 0 and less than 1")
+      try check(elasticRate >= 0 && elasticRate < 1, "--elastic-rate \(elasticRate)", "give 0 or more and less than 1")
       recipe.elasticRate = elasticRate
     }
+    if let pushOverlap { recipe.pushOverlaps = pushOverlap }
     try applyServers(to: &recipe)
     if let compress {
       do { recipe.compression = try GradientCompression(parsing: compress) } catch {
@@ -75,6 +87,10 @@ struct MethodOptions: ParsableArguments {
         delayCompensation >= 0 && delayCompensation.isFinite, "--delay-compensation \(delayCompensation)",
         "give 0 or more")
       recipe.delayCompensation = delayCompensation
+    }
+    if let pushProbability {
+      try check(pushProbability >= 0 && pushProbability <= 1, "--push-probability \(pushProbability)", "give 0 to 1")
+      recipe.pushProbability = pushProbability
     }
     if let backup {
       try check(backup >= 0, "--backup \(backup)", "give 0 or more")

@@ -77,11 +77,13 @@ extension MethodOptions {
     localAfter = other.localAfter ?? localAfter
     localMomentum = other.localMomentum ?? localMomentum
     elasticRate = other.elasticRate ?? elasticRate
+    pushOverlap = other.pushOverlap ?? pushOverlap
     servers = other.servers ?? servers
     pushEvery = other.pushEvery ?? pushEvery
     fetchEvery = other.fetchEvery ?? fetchEvery
     staleness = other.staleness ?? staleness
     delayCompensation = other.delayCompensation ?? delayCompensation
+    pushProbability = other.pushProbability ?? pushProbability
     backup = other.backup ?? backup
     compress = other.compress ?? compress
   }

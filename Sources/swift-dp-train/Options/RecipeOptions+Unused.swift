@@ -59,13 +59,18 @@ extension RecipeOptions {
       guard let value, !methods.contains(recipe.method) else { return }
       throw invalid(
         "\(flag) \(value) with --method \(recipe.method.rawValue)",
-        "give --method \(methods.map(\.rawValue).joined(separator: " or ")), or leave it out")
+        "give --method \(alternatives(methods.map(\.rawValue))), or leave it out")
     }
-    try check(method.localSteps, "--local-steps", .local, .easgd)
+    try check(method.localSteps, "--local-steps", .local, .easgd, .asynchronousEASGD, .gossip)
     try check(method.localAfter, "--local-after", .local, .easgd)
     try check(method.localMomentum, "--local-momentum", .local)
-    try check(method.elasticRate, "--elastic-rate", .easgd)
-    try check(method.servers, "--servers", .downpour, .backupWorkers)
+    try check(method.elasticRate, "--elastic-rate", .easgd, .asynchronousEASGD)
+    if method.pushOverlap == true && recipe.method != .stochasticPush {
+      throw invalid(
+        "--push-overlap with --method \(recipe.method.rawValue)", "give --method stochastic-push, or leave it out")
+    }
+    try check(method.servers, "--servers", .downpour, .backupWorkers, .asynchronousEASGD, .gossip, .goSGD)
+    try check(method.pushProbability, "--push-probability", .goSGD)
     try check(method.pushEvery, "--push-every", .downpour)
     try check(method.fetchEvery, "--fetch-every", .downpour)
     try check(method.staleness, "--staleness", .downpour)
@@ -95,38 +100,41 @@ extension RecipeOptions {
         }
       }
     }
-    if recipe.method.isLocal, let decay = recipe.averageDecay {
+    if recipe.method != .synchronous && !recipe.method.pushesGradients, let decay = recipe.averageDecay {
       throw invalid(
         "--average-parameters \(decay) with --method \(recipe.method.rawValue)",
         "leave one of them out: these methods evaluate a mean or a center of the shards' parameters")
     }
   }
 
-  /// What cannot be beside parameter servers, of which each knows a part of a gradient.
+  /// What asynchronous methods cannot have.
   private func checkServers(_ recipe: Recipe) throws {
-    guard recipe.method.hasServers else { return }
+    guard recipe.method.isAsynchronous else { return }
     func refuse(_ found: String, _ remedy: String) throws {
       throw invalid("\(found) with --method \(recipe.method.rawValue)", remedy)
     }
+    if recipe.correctsMomentum { try refuse("--momentum-correction", "leave it out: pushes have rates of their own") }
+    if let given = reduction.allReduce { try refuse("--all-reduce \(given)", "leave it out: nothing is summed") }
+    if let given = reduction.bucketSize { try refuse("--bucket-size \(given)", "leave it out: nothing is summed") }
+    if recipe.method.isGossip && recipe.servers > 1 {
+      try refuse("--servers \(recipe.servers)", "give 1: it is a coordinator, who keeps no parameters")
+    }
+    guard recipe.method.pushesGradients else { return }
+    // Each server knows a part of a gradient.
     if recipe.optimizer != .sgd && recipe.optimizer != .adagrad {
       try refuse("--optimizer \(recipe.optimizer.rawValue)", "give sgd or adagrad, which servers apply part by part")
     }
     if let norm = recipe.clipNorm {
       try refuse("--clip-norm \(norm)", "leave it out: no server has a whole gradient")
     }
-    if recipe.correctsMomentum { try refuse("--momentum-correction", "leave it out: pushes have rates of their own") }
     if let decay = recipe.averageDecay { try refuse("--average-parameters \(decay)", "leave one of them out") }
-    if let given = reduction.allReduce { try refuse("--all-reduce \(given)", "leave it out: nothing is summed") }
-    if let given = reduction.bucketSize { try refuse("--bucket-size \(given)", "leave it out: nothing is summed") }
     if recipe.delayCompensation > 0 && recipe.fetchEvery > 1 {
       throw invalid(
         "--delay-compensation \(recipe.delayCompensation) with --fetch-every \(recipe.fetchEvery)",
         "leave one of them out: the server has to know the parameters that a gradient was computed at")
     }
     if recipe.method == .backupWorkers && recipe.servers > 1 {
-      throw invalid(
-        "--servers \(recipe.servers) with --method backup-workers",
-        "give 1: one server decides which gradients came first")
+      try refuse("--servers \(recipe.servers)", "give 1: one server decides which gradients came first")
     }
   }
 }

@@ -43,7 +43,7 @@ struct TrainOptions: ParsableArguments {
     job.dryRun = jobOptions.dryRun
     job.sharing = try sharing.sharing()
     job.delay = try jobOptions.injectedDelay()
-    if job.recipe.method.hasServers {
+    if job.recipe.method.isAsynchronous {
       let setting = "--method \(job.recipe.method.rawValue)"
       for (value, flag) in [
         (sharing.transport, "--transport"), (sharing.update, "--update"), (sharing.overlap, "--overlap"),

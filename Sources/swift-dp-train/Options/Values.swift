@@ -11,6 +11,12 @@ func check(_ isValid: Bool, _ given: String, _ remedy: String) throws {
   if !isValid { throw invalid(given, remedy) }
 }
 
+/// "a", "a or b", "a, b or c".
+func alternatives(_ names: [String]) -> String {
+  (names.count > 2 ? [names.dropLast(2).joined(separator: ", ")] : []).map { $0 + ", " }.joined()
+    + names.suffix(2).joined(separator: " or ")
+}
+
 /// The case that a name stands for; the error lists the known names.
 func known<Value: RawRepresentable & CaseIterable>(_ name: String, flag: String) throws -> Value
 where Value.RawValue == String {

@@ -2,11 +2,11 @@ import Engine
 import MPI
 import Optimizers
 
-/// Training through parameter servers: the last ranks of the job keep the parameters, the others compute gradients, each at its
-/// own pace within a segment.
+/// Training beside servers: the last ranks of the job are servers, the others compute gradients, each at its own pace within a
+/// segment.
 ///
-/// What is trained depends on which gradient arrives when, so that no two runs have the same bits. At the end of a segment every
-/// rank has the parameters of all servers.
+/// What is trained depends on what arrives when, so that no two runs have the same bits. At the end of a segment every rank has
+/// the parameters of all servers.
 final class AsynchronousMethod: TrainingMethod {
   let ranks: ServerRanks
   private(set) var report = AsynchronousReport()
@@ -21,10 +21,12 @@ final class AsynchronousMethod: TrainingMethod {
 
   /// Collective.
   ///
-  /// - Parameter activity: of this rank, for the watchdog.
+  /// - Parameters:
+  ///   - activity: of this rank, for the watchdog.
+  ///   - makeStrategy: called on workers, with the ranks that messages go between.
   init(
-    _ world: Communicator, _ ranks: ServerRanks, _ policy: ServerPolicy, pushEvery: Int, fetchEvery: Int,
-    _ vectors: RunVectors, _ optimizer: Optimizer, activity: @escaping () -> Activity
+    _ world: Communicator, _ ranks: ServerRanks, _ policy: ServerPolicy, _ vectors: RunVectors, _ optimizer: Optimizer,
+    activity: @escaping () -> Activity, makeStrategy: (Communicator) throws -> any WorkerStrategy
   ) throws {
     let own = try world.duplicate()
     (self.world, self.ranks, self.policy, state) = (own, ranks, policy, vectors.state)
@@ -35,29 +37,26 @@ final class AsynchronousMethod: TrainingMethod {
         own, policy, ranks.parts[number], vectors.state, optimizer, workers: ranks.workers, activity: activity)
     } else {
       server = nil
-      worker = try AsynchronousWorker(
-        own, ranks, pushEvery: pushEvery, fetchEvery: fetchEvery, pushesAlways: policy.countsWorkers, vectors,
-        optimizer)
+      worker = AsynchronousWorker(ServerLine(own, ranks), try makeStrategy(own))
     }
   }
 
   /// What all ranks did in a segment, summed up, and the global steps that it took. Collective.
   func run(
-    _ segment: Segment, _ computation: AsynchronousWorker.Computation, measuringNorm: Bool,
-    meets: () -> Void, rate: (_ step: Int) -> Double
+    _ segment: Segment, _ computation: AsynchronousWorker.Computation, meets: () -> Void,
+    step: (_ number: Int) -> UpdateStep
   ) throws -> SegmentTally {
     var own =
-      try server?.serve(segment)
-      ?? worker?.work(segment, computation, measuringNorm: measuringNorm, rate: rate) ?? SegmentTally()
+      try server?.serve(segment) ?? worker?.work(segment, computation, step: step) ?? SegmentTally()
     own.wantsToStop = own.wantsToStop || computation.wantsToStop()
     meets()
     let numbers = try world.allGather(own.numbers)
     let tallies = (0..<world.size).map { rank in
       SegmentTally(numbers[SegmentTally.count * rank..<SegmentTally.count * (rank + 1)])
     }
-    let staleness = try world.allGatherVarying(server?.staleness ?? [])
+    let staleness = try world.allGatherVarying(server?.staleness ?? worker?.strategy.staleness ?? [])
     try world.allGather(inPlace: state.parameters.values, parts: ranks.partsOfRanks)
-    worker?.clocks = tallies[ranks.workers...].map(\.clock)
+    if !policy.isElastic { worker?.line.clocks = tallies[ranks.workers...].map(\.clock) }
 
     for (rank, tally) in tallies.enumerated() { sentBytes[rank] += tally.sentBytes }
     traffic = MethodTraffic(sent: sentBytes[world.rank], modelled: sentBytes.max() ?? 0)
@@ -71,19 +70,20 @@ final class AsynchronousMethod: TrainingMethod {
     let norms = tallies.map(\.squaredNorm).filter { $0 != 0 }
     total.squaredNorm = norms.reduce(0, +) / Double(max(norms.count, 1))
     total.steps = tallies[ranks.workers].steps
-    report.add(tallies, staleness: staleness, workers: ranks.workers)
+    report.add(tallies, staleness: staleness, ranks)
     report.step = segment.steps.lowerBound + total.steps
     return total
   }
 
   var text: String {
+    if policy == .coordinate { return "none · rank \(ranks.workers) is the coordinator and keeps no parameters" }
     let shares = ranks.parts.map { grouped($0.elements.count) }
     return "none · rank\(ranks.servers == 1 ? "" : "s") \(ranks.workers)"
       + (ranks.servers == 1 ? " keeps" : "–\(ranks.workers + ranks.servers - 1) keep")
-      + " the parameters (\(shares.joined(separator: " + ")) elements)"
+      + " the \(policy.isElastic ? "center" : "parameters") (\(shares.joined(separator: " + ")) elements)"
   }
 
-  func startShards() {}
+  func startShards() { worker?.strategy.startShard() }
   func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(state.parameters.pointer) }
   func takesOwnMean(at step: Int) -> Bool { true }
   var squaredNorms: [Double] { [] }
@@ -96,13 +96,20 @@ final class AsynchronousMethod: TrainingMethod {
 
   func update(at step: UpdateStep, measuringNorm: Bool) -> Double? { nil }
 
-  /// Gives every rank the servers' slots: parameters are there since the end of the segment.
+  /// Gives every rank the servers' slots, or where there are none the mean of workers: parameters of servers are there since the
+  /// end of the segment.
   func settle(after step: Int) throws {
-    for slot in state.slots { try world.allGather(inPlace: slot.values, parts: ranks.partsOfRanks) }
+    if policy.keepsSlots {
+      for slot in state.slots { try world.allGather(inPlace: slot.values, parts: ranks.partsOfRanks) }
+    }
+    guard policy == .coordinate, step > 0 else { return }
+    let mean = state.parameters
+    if let strategy = worker?.strategy {
+      mean.pointer.update(from: strategy.parameters, count: mean.count)
+      scale(mean, by: strategy.share)
+    } else {
+      mean.values.update(repeating: 0)
+    }
+    try world.allReduce(mean.values, .sum)
   }
-}
-
-extension ServerPolicy {
-  /// Whether a server waits for a number of workers, so that each has to push every step.
-  var countsWorkers: Bool { if case .first = self { true } else { false } }
 }

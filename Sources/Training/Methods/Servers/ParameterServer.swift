@@ -2,21 +2,33 @@ import Engine
 import MPI
 import Optimizers
 
-/// What a server does with gradients.
+/// What a server does with what workers push.
 enum ServerPolicy: Hashable {
-  /// Each updates the parameters when it arrives (Dean et al., "Large scale distributed deep networks", NIPS 2012).
+  /// Each gradient updates the parameters when it arrives (Dean et al., "Large scale distributed deep networks", NIPS 2012).
   ///
   /// - Parameters:
   ///   - scalesRate: whether the learning rate is divided by the staleness τ, where that is more than 1 (Zhang, Gupta, Lian, Liu,
   ///     "Staleness-aware async-SGD", IJCAI 2016).
   ///   - compensation: λ of `compensateDelay`, or 0.
   case each(scalesRate: Bool, compensation: Double)
-  /// The first `count` of a step update them together; later ones are dropped (Chen et al., "Revisiting distributed synchronous
-  /// SGD", 2016).
+  /// The first `count` gradients of a step update them together; later ones are dropped (Chen et al., "Revisiting distributed
+  /// synchronous SGD", 2016).
   case first(count: Int)
+  /// The server's parameters are the center: they and those of a worker move towards each other by `rate` of their distance when
+  /// a worker's arrive (Zhang, Choromańska, LeCun, "Deep learning with elastic averaging SGD", 2014, algorithm 1).
+  case elastic(rate: Double)
+  /// Workers meet each other: it is a coordinator, which counts out tickets and keeps no parameters.
+  case coordinate
+
+  /// Whether a server waits for a number of workers, so that each has to push every step.
+  var countsWorkers: Bool { if case .first = self { true } else { false } }
+  var isElastic: Bool { if case .elastic = self { true } else { false } }
+  /// Whether servers keep optimizer slots.
+  var keepsSlots: Bool { !isElastic && self != .coordinate }
 }
 
-/// A parameter server: takes gradients, updates its part of the parameters, and sends that to whoever asks.
+/// A parameter server: takes what workers push, changes its part of the parameters, and answers whoever asks. The first server
+/// counts out tickets besides, and where workers meet each other that is all it does.
 ///
 /// It works on one thread and never waits for a single worker: messages are received beside each other.
 final class ParameterServer {
@@ -31,11 +43,8 @@ final class ParameterServer {
   private(set) var staleness: [Int] = []
 
   // Of the segment at hand.
-  private var segment = Segment(steps: 0..<0, shards: 1)
+  private var tickets = TicketCounter(Segment(steps: 0..<0, shards: 1), goesByStep: false)
   private var tally = SegmentTally()
-  /// The next ticket, and the one before which to end.
-  private var next = 0
-  private var end = 0
   // Of `first`, of the step at hand.
   private var taken = 0
   private var weight = 0.0
@@ -55,8 +64,9 @@ final class ParameterServer {
 
   /// Serves until every worker has said its last word.
   func serve(_ segment: Segment) throws -> SegmentTally {
-    (self.segment, tally, staleness, next, end) = (segment, SegmentTally(), [], 0, segment.tickets)
-    for port in ports { port.fetched.pointer.update(from: part.parameters, count: port.fetched.count) }
+    tickets = TicketCounter(segment, goesByStep: policy.countsWorkers)
+    (tally, staleness) = (SegmentTally(), [])
+    for port in ports { port.answer.pointer.update(from: part.parameters, count: port.answer.count) }
     var open = ports.count
     var pause = PolitePause()
     let activity = activity()
@@ -67,17 +77,17 @@ final class ParameterServer {
         if port.isReceiving {
           // The worker has sent all of it, or it would not ask for more.
           try port.finishReceiving()
-          try takeGradient(port)
+          try takePush(port)
         }
         try port.takeRequest()
-        if port.request.wantsToEnd { endSoon() }
+        if port.request.wantsToEnd { tickets.endSoon() }
         if port.request.isLast { open -= 1 }
         if !port.request.pushes { try answer(port) }
         isIdle = false
       }
       for port in ports where port.isReceiving {
         guard try port.hasReceived() else { continue }
-        try takeGradient(port)
+        try takePush(port)
         isIdle = false
       }
       if isIdle { pause.pause() } else { pause.reset() }
@@ -86,64 +96,60 @@ final class ParameterServer {
     for port in ports {
       if port.isReceiving {
         try port.finishReceiving()
-        try takeGradient(port)
+        try takePush(port)
       }
+      if port.request.waitsForAll { try port.send(Reply(clock: part.clock, ticket: nil)) { _ in } }
       try port.finishSending()
     }
     tally.clock = part.clock
-    tally.steps = next / segment.shards
+    tally.steps = tickets.steps
     return tally
   }
 
-  /// The batch at hand is the last.
-  private func endSoon() {
-    // Where servers wait for a step to end, it is the next ticket's; else that of the last ticket given.
-    let begun = policy.countsWorkers ? next / segment.shards + 1 : (next + segment.shards - 1) / segment.shards
-    end = min(end, max(1, begun) * segment.shards)
-  }
-
+  /// Sends the ticket and the vector that a worker asked for, where it did.
   private func answer(_ port: WorkerPort) throws {
-    guard port.request.wantsTicket || port.request.fetches else { return }
-    var ticket: Int?
-    if port.request.wantsTicket && next < end {
-      if case .first = policy {
-        // Everybody takes its own part of every step.
-        ticket = next + port.worker
-      } else {
-        ticket = next
-        next += 1
-      }
-    }
+    guard port.request.isAnswered, !port.request.isLast else { return }
+    let ticket = port.request.wantsTicket ? tickets.take(worker: port.worker) : nil
     if port.request.fetches { tally.sentBytes += 4 * part.elements.count }
-    try port.send(Reply(clock: part.clock, ticket: ticket), part.parameters)
+    try port.send(Reply(clock: part.clock, ticket: ticket)) { answer in
+      // What a worker fetches of an elastic center is the difference, which is there already.
+      if case .elastic = policy { return }
+      answer.pointer.update(from: part.parameters, count: answer.count)
+    }
   }
 
-  private func takeGradient(_ port: WorkerPort) throws {
+  private func takePush(_ port: WorkerPort) throws {
+    let request = port.request
     switch policy {
     case .each(let scalesRate, let compensation):
-      let staleness = part.clock - port.request.clock
+      let staleness = part.clock - request.clock
       if compensation > 0 {
-        compensateDelay(
-          port.gradient, now: part.parameters, then: port.fetched.pointer, by: Float(compensation))
+        compensateDelay(port.pushed, now: part.parameters, then: port.answer.pointer, by: Float(compensation))
       }
       count(staleness)
-      let rate = scalesRate ? port.request.rate / Double(max(1, staleness)) : port.request.rate
-      part.apply(port.gradient, weight: port.request.weight, rate: rate)
+      let rate = scalesRate ? request.rate / Double(max(1, staleness)) : request.rate
+      part.apply(port.pushed, weight: request.weight, rate: rate)
       try answer(port)
     case .first(let wanted):
-      guard port.request.step == segment.step(of: next), next < end else {
+      guard tickets.isAtHand(step: request.step) else {
         tally.dropped += 1
         return try answer(port)
       }
       add(port)
       waiting.append(port)
       if taken == wanted { try endStep() }
+    case .elastic(let rate):
+      count(part.clock - request.clock)
+      // The answer before has arrived, or the worker would not have asked again.
+      try port.finishSending()
+      part.meet(port.pushed, difference: port.answer, rate: Float(rate))
+      try answer(port)
+    case .coordinate: preconditionFailure("nobody pushes to a coordinator")
     }
   }
 
   private func count(_ staleness: Int) {
-    while self.staleness.count <= staleness { self.staleness.append(0) }
-    self.staleness[staleness] += 1
+    self.staleness.count(staleness)
     tally.pushes += 1
   }
 
@@ -152,9 +158,9 @@ final class ParameterServer {
     taken += 1
     guard port.request.weight > 0, let mean else { return }
     if weight == 0 {
-      mean.assign(from: port.gradient)
+      mean.assign(from: port.pushed)
     } else {
-      interpolate(mean, towards: port.gradient, by: Float(port.request.weight / (weight + port.request.weight)))
+      interpolate(mean, towards: port.pushed, by: Float(port.request.weight / (weight + port.request.weight)))
     }
     weight += port.request.weight
     rate = port.request.rate / port.request.weight
@@ -165,9 +171,17 @@ final class ParameterServer {
     // Without a sample there is nothing to learn.
     if weight > 0, let mean { part.apply(mean, weight: 1, rate: rate) }
     (taken, weight) = (0, 0)
-    next += segment.shards
+    tickets.endStep()
     let ready = waiting
     waiting = []
     for port in ready { try answer(port) }
+  }
+}
+
+extension [Int] {
+  /// Of a histogram of small numbers: one more of a value.
+  mutating func count(_ value: Int) {
+    while count <= value { append(0) }
+    self[value] += 1
   }
 }

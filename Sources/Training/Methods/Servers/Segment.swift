@@ -26,12 +26,12 @@ struct SegmentTally {
   var wantsToStop = false
   /// Of gradients or parameters.
   var sentBytes = 0
-  // Of a server.
-  /// The server's updates since the job began.
-  var clock = 0
-  /// Gradients that it took, and those that came too late.
+  /// What a server took, or a worker from other workers, and gradients that came too late.
   var pushes = 0
   var dropped = 0
+  // Of a server.
+  /// Its updates since the job began.
+  var clock = 0
   /// Of the first server: global steps that are taken, at least one.
   var steps = 0
 

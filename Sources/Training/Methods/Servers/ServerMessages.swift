@@ -1,26 +1,28 @@
-/// The messages between workers and servers. A worker sends a `Request` to a server, and behind it the gradient, where it
-/// pushes one. The server answers with a `Reply` where it was asked for anything, and behind it the parameters, where they are
-/// fetched. Both are short rows of numbers.
+/// The messages between workers and servers. A worker sends a `Request` to a server, and behind it the vector that it pushes,
+/// where it does: a gradient, or its parameters. The server answers with a `Reply` where it was asked for anything, and behind it
+/// the vector that is fetched. Both are short rows of numbers.
 enum ServerTag {
   static let request = 1
-  static let gradient = 2
+  static let pushed = 2
   static let reply = 3
-  static let parameters = 4
+  static let fetched = 4
 }
 
 /// What a worker wants of a server.
 struct Request {
-  /// A gradient follows.
+  /// A vector follows.
   var pushes = false
-  /// The server's part of the parameters is to be sent.
+  /// The server's part of the parameters, or of what becomes of a meeting with them, is to be sent.
   var fetches = false
   /// Of the first server: what is to be done next.
   var wantsTicket = false
   /// The worker's last word in a segment.
   var isLast = false
+  /// It is to be answered when all workers have said theirs.
+  var waitsForAll = false
   /// The worker was asked to stop: the segment is to end after the batch at hand.
   var wantsToEnd = false
-  /// The server's clock when it sent the parameters that the gradient was computed from.
+  /// The server's clock when it sent what was fetched last: the parameters that the gradient was computed from.
   var clock = 0
   /// The global step that the gradient belongs to.
   var step = 0
@@ -29,14 +31,18 @@ struct Request {
   /// The learning rate for the whole batch × the weight.
   var rate = 0.0
 
-  static let count = 9
+  static let count = 10
 
   init() {}
+
+  /// Whether the server answers.
+  var isAnswered: Bool { wantsTicket || fetches || waitsForAll }
 
   init(_ numbers: UnsafePointer<Double>) {
     (pushes, fetches, wantsTicket) = (numbers[0] != 0, numbers[1] != 0, numbers[2] != 0)
     (isLast, wantsToEnd) = (numbers[3] != 0, numbers[4] != 0)
     (clock, step, weight, rate) = (Int(numbers[5]), Int(numbers[6]), numbers[7], numbers[8])
+    waitsForAll = numbers[9] != 0
   }
 
   func write(to numbers: UnsafeMutablePointer<Double>) {
@@ -44,6 +50,7 @@ struct Request {
       numbers[index] = flag ? 1 : 0
     }
     (numbers[5], numbers[6], numbers[7], numbers[8]) = (Double(clock), Double(step), weight, rate)
+    numbers[9] = waitsForAll ? 1 : 0
   }
 }
 

@@ -39,6 +39,28 @@ struct ServerPart: ~Copyable {
     update.step(vectors, at: UpdateStep(number: clock, learningRate: rate))
     clock += 1
   }
+
+  /// One meeting of the center with a worker's parameters, both from the part's first element on.
+  ///
+  /// - Parameter difference: becomes what the worker is to subtract.
+  mutating func meet(_ parameters: FloatBuffer, difference: FloatBuffer, rate: Float) {
+    meetElastically(
+      UnsafePointer(parameters.pointer), center: self.parameters, difference: difference.pointer,
+      count: difference.count, rate: rate)
+    clock += 1
+  }
+}
+
+/// d ← α (x − c), then c ← c + d: the center's half of an elastic meeting. When x is less d too, x + c is what it was, whatever
+/// other workers do to c in between.
+package func meetElastically(
+  _ x: UnsafePointer<Float>, center c: UnsafeMutablePointer<Float>, difference d: UnsafeMutablePointer<Float>,
+  count: Int, rate: Float
+) {
+  for index in 0..<count {
+    d[index] = rate * (x[index] - c[index])
+    c[index] += d[index]
+  }
 }
 
 /// g ← g + λ · g ⊙ g ⊙ (now − then): what the gradient would be at the parameters as they are now, where those are not far from

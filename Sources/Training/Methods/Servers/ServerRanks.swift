@@ -8,15 +8,27 @@ struct ServerRanks {
   /// server between whose blocks they lie.
   let parts: [UpdateLayout.Part]
 
+  /// Whether servers take what workers push, rather than workers.
+  private let serversTake: Bool
+
   /// The last `servers` ranks have equal numbers of whole blocks.
   ///
   /// - Parameter count: elements of a flat vector.
   init(ranks: Int, servers: Int, _ layout: UpdateLayout, count: Int) {
-    workers = ranks - servers
+    (workers, serversTake) = (ranks - servers, true)
     parts = (0..<servers).map { layout.part($0, of: servers, in: 0..<count) }
   }
 
+  /// The last rank is a coordinator and keeps nothing.
+  init(coordinatorBehind workers: Int) {
+    (self.workers, serversTake) = (workers, false)
+    parts = [UpdateLayout([]).part(0, of: 1, in: 0..<0)]
+  }
+
   var servers: Int { parts.count }
+
+  /// The ranks that take what is pushed.
+  var takers: Range<Int> { serversTake ? workers..<workers + servers : 0..<workers }
 
   /// The number of a rank among the servers; nil for a worker.
   func server(_ rank: Int) -> Int? { rank < workers ? nil : rank - workers }
