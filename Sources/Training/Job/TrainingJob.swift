@@ -107,7 +107,11 @@ public struct TrainingJob: Sendable {
     let threads = recipe.threadsPerShard ?? (found[2] > 0 ? found[2] : nil)
     let resources = try Resources(
       world: world, shards: recipe.shards, threadsPerShard: threads, servers: recipe.serverRanks)
-    try world.agree { try recipe.check(workers: world.size - recipe.serverRanks, shards: resources.shards) }
+    let workers = world.size - recipe.serverRanks
+    try world.agree {
+      try recipe.check(workers: workers, shards: resources.shards)
+      try delay?.check(ranks: workers)
+    }
     recipe.shards = resources.shards
     recipe.threadsPerShard = resources.threadsPerShard
     try Fingerprint.ofThisMachine().checkEqual(on: world)

@@ -27,7 +27,7 @@ extension Trainer {
       isOver: { self.clock.isOver },
       enter: { self.enter($0) }, waits: { self.activity.enter(.awaitingServers) })
     let total = try method.run(
-      segment, computation, measuringNorm: measuringNorm, meets: { self.activity.enter(.exchanging) },
+      segment, computation, measuringNorm: measuringNorm, meets: { self.meetAfterSegment() },
       rate: { self.learningRates.rate(at: $0) })
     enter(nil)
     state.position.step += total.steps
@@ -44,11 +44,20 @@ extension Trainer {
       gradientDigests: nil)
   }
 
+  /// Whoever waits here waits for the end of the segment, which no turn has.
+  private func meetAfterSegment() {
+    enter(nil)
+    turns.end(times)
+    enter(.communication)
+    activity.enter(.exchanging)
+  }
+
   /// The mean gradient of a ticket's samples, at the parameters that this rank has.
   private func computePart(
     _ segment: Segment, _ ticket: Int, _ reader: PartReader
   ) throws -> (sums: LossSums, samples: Int, batch: Int) {
     enter(.data)
+    turns.end(times)
     let step = segment.step(of: ticket)
     let batch = try classifying { try reader.read(globalStep: step, shard: segment.shard(of: ticket)) }
     let part = batch.shards[0]

@@ -41,7 +41,7 @@ struct TrainOptions: ParsableArguments {
     job.logEvery = jobOptions.logEvery
     job.dryRun = jobOptions.dryRun
     job.sharing = try sharing.sharing()
-    job.delay = try jobOptions.injectedDelay()
+    job.delay = try jobOptions.lostTime()
     if job.recipe.method.hasServers {
       let setting = "--method \(job.recipe.method.rawValue)"
       for (value, flag) in [
