@@ -160,8 +160,8 @@ struct CompareCommand: JobCommand {
   private func table(_ report: ComparisonReport) -> Table {
     var table = Table([
       ("run", .leading), ("seeds", .trailing), ("accuracy %", .trailing), ("best %", .trailing), ("loss", .trailing),
-      ("steps", .trailing), ("seconds", .trailing), ("samples/s", .trailing), ("gradient bytes/step", .trailing),
-      ("sent bytes/step", .trailing),
+      ("steps", .trailing), ("seconds", .trailing), ("samples/s", .trailing), ("waiting %", .trailing),
+      ("gradient bytes/step", .trailing), ("sent bytes/step", .trailing),
     ])
     for row in report.rows { table.add([row.name, "\(row.seeds.count)"] + row.figures) }
     return table
