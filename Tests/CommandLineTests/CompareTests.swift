@@ -52,7 +52,7 @@ import Training
   private static func figures(_ directory: TemporaryDirectory) throws -> [String] {
     try text("out/report.csv", in: directory).split(separator: "\n").map { line in
       let cells = line.split(separator: ",", omittingEmptySubsequences: false)
-      return (cells[..<7] + cells[9..<10] + cells[11...]).joined(separator: ",")
+      return (cells[..<7] + cells[10..<11] + cells[12...]).joined(separator: ",")
     }
   }
 

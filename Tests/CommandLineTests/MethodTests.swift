@@ -39,6 +39,26 @@ import Training
     }
   }
 
+  /// Shards that do not wait for each other hear of a signal, or of the time, where they meet.
+  @Test(arguments: [["local", "--local-steps", "7"], ["stochastic-push"]])
+  func aJobThatIsStoppedGoesOn(_ method: [String]) throws {
+    let directory = try TemporaryDirectory()
+    let arguments =
+      synthetic("1x8x8", train: 480, test: 20) + [
+        "--model", "mlp", "--batch-size", "6", "--epochs", "1", "--learning-rate", "0.01", "--shards", "3", "--method",
+      ] + method
+    let stopped = try Launch.ranks(3).run(
+      ["train", "--run-dir", "run", "--delay", "random:20", "--stop-after", "2s"] + arguments, in: directory.url)
+    #expect(stopped.exitCode == 75, "\(stopped.transcript)")
+    var records: [Record] = []
+    for (name, ranks) in [("run", 2), ("whole", 3)] {
+      let job = try Launch.ranks(ranks).run(["train", "--run-dir", name] + arguments, in: directory.url)
+      try #require(job.exitCode == 0, "\(job.transcript)")
+      records.append(try Record(job, directory: directory.url.appendingPathComponent(name)))
+    }
+    #expect(records[0].summary == records[1].summary)
+  }
+
   /// Models with batch norm, clipping and LARS, which keep statistics and reach further than the element.
   @Test func runningStatisticsAreEachShards() throws {
     let directory = try TemporaryDirectory()

@@ -185,7 +185,7 @@ import Testing
         "--servers 2 with --method backup-workers cannot be: give 1"
       ),
       (["--method", "backup-workers", "--shards", "3"], 3, "--method backup-workers has 3 shards on 2 workers"),
-      (["--delay", "fast"], 1, "--delay fast cannot be: give RANK:MS, MS or random:MS"),
+      (["--delay", "fast"], 1, "--delay fast cannot be: give RANK:MS, MS, random:MS or exponential:MS"),
     ] {
       let job = try Launch.ranks(ranks).run(["train", "--run-dir", "run"] + Self.small + arguments, in: directory.url)
       #expect(job.exitCode == 64 && job.standardError.contains("error (64): \(sentence)"), "\(job.transcript)")

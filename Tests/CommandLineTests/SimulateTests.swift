@@ -48,6 +48,50 @@ import Testing
     #expect(efficiencies[2][0] < efficiencies[1][0] && efficiencies[2][1] < efficiencies[2][0])
   }
 
+  /// One rank takes three times as long: what the laws say, because exchanges cost next to nothing here.
+  @Test func stragglersAreAsTheLawsSay() throws {
+    let free = "--latency 0us --bandwidth 1000000gbit --addition 0ns --update 0ms"
+    let result = try simulate(
+      "stragglers --model lenet5 --compute 100ms --ranks 8,1024 --delay 3:200 --rank-batch 10 --servers 1024 " + free)
+    #expect(result.exitCode == 0 && result.standardError == "", "\(result.transcript)")
+    // Backup workers make 100 steps of 100 ms, in which the slow one has begun 34 gradients.
+    let table = """
+      ranks  method                  exchange    step  waiting  dropped    img/s  efficiency  over synchronous
+          8  synchronous            0.0236 µs  300 ms    58.3%               266       33.3%             1.00×
+          8  local, H = 16          0.0236 µs  300 ms    58.3%               266       33.3%             1.00×
+          8  easgd, H = 16          0.0236 µs  300 ms    58.3%               266       33.3%             1.00×
+          8  stochastic-push        0.0135 µs  300 ms    57.7%               266       33.3%             1.00×
+          8  downpour                0.027 µs  109 ms     0.0%               733       91.7%             2.75×
+          8  backup-workers, B = 1   0.027 µs  100 ms     0.0%     4.6%      733       87.5%             2.62×
+      1,024  synchronous             0.027 µs  300 ms    66.6%            34,133       33.3%             1.00×
+      1,024  local, H = 16           0.027 µs  300 ms    66.6%            34,133       33.3%             1.00×
+      1,024  easgd, H = 16           0.027 µs  300 ms    66.6%            34,133       33.3%             1.00×
+      1,024  stochastic-push        0.0135 µs  300 ms    61.3%            34,133       33.3%             1.00×
+      1,024  downpour                0.027 µs  100 ms     0.0%           102,333       99.9%             3.00×
+      1,024  backup-workers, B = 1   0.027 µs  100 ms     0.0%     0.0%  102,333       99.9%             3.00×
+      """
+    #expect(result.standardOutput.contains(table), "\(result.standardOutput)")
+  }
+
+  @Test func stragglersAreDrawnFromTheSeed() throws {
+    let directory = try TemporaryDirectory()
+    let csv = directory.url.appendingPathComponent("s.csv").path
+    let svg = directory.url.appendingPathComponent("s.svg").path
+    let command =
+      "stragglers --compute 100ms --ranks 16,256 --delay random:50 --stragglers 0.05x2 --servers 64 --csv \(csv) --svg \(svg)"
+    let (a, b) = (try simulate(command), try simulate(command))
+    #expect(a.exitCode == 0 && a.standardOutput == b.standardOutput, "\(a.transcript)")
+    #expect(try simulate(command + " --seed 6").standardOutput != a.standardOutput)
+    let lines = try String(contentsOfFile: csv, encoding: .utf8).split(separator: "\n").map { $0.split(separator: ",") }
+    #expect(lines.count == 1 + 2 * 6 && lines.allSatisfy { $0.count == 11 })
+    #expect(try String(contentsOfFile: svg, encoding: .utf8).contains("stochastic-push"))
+  }
+
+  @Test func stragglersOfSixteenThousandRanks() throws {
+    let result = try simulate("stragglers --compute 400ms --ranks 16384 --ranks-per-node 8 --delay exponential:100")
+    #expect(result.exitCode == 0 && result.standardOutput.contains("16,384  downpour "), "\(result.transcript)")
+  }
+
   /// As many ranks as a simulation takes, by the algorithms with few messages.
   @Test func sixteenThousandRanks() throws {
     let result = try simulate(
@@ -74,6 +118,16 @@ import Testing
     ("step --compute 0ms", "--compute 0ms cannot be: give a time above 0"),
     ("step --compute 1s --model vgg99", "--model vgg99 is not known"),
     ("step --compute 1s --bucket-size 1", "--bucket-size 1 cannot be"),
+    ("stragglers", "--compute"),
+    ("stragglers --compute 1s --delay fast", "--delay fast cannot be: give RANK:MS, MS, random:MS or exponential:MS"),
+    ("stragglers --compute 1s --ranks 64,8 --delay 9:5", "--delay 9:5 names rank 9, but 8 ranks compute"),
+    ("stragglers --compute 1s --all-reduce native", "--all-reduce native cannot be: the MPI library chooses how"),
+    ("stragglers --compute 1s --all-reduce ring,auto", "--all-reduce ring,auto cannot be: give one algorithm"),
+    ("stragglers --compute 1s --steps 0", "--steps 0 cannot be: give at least 1"),
+    ("stragglers --compute 1s --steps 10001", "--steps 10001 cannot be: give at most 10000"),
+    ("stragglers --compute 1s --backup -1", "--backup"),
+    ("stragglers --compute 1s --rank-batch 0", "--rank-batch 0 cannot be: give at least 1"),
+    ("stragglers --compute 1s --servers 0", "--servers 0 cannot be: give at least 1"),
   ]) func badFlagsAreRefused(_ arguments: String, _ message: String) throws {
     let result = try simulate(arguments)
     #expect(result.exitCode == 64 && result.standardError.contains(message), "\(result.transcript)")

@@ -62,7 +62,7 @@ struct Record: Equatable, CustomStringConvertible {
         without: [
           "time", "samples_per_second", "training_seconds", "sent_bytes", "share_of_compute", "share_of_communication",
           "share_of_data",
-          "share_of_update", "share_of_hidden_communication", "share_of_saving",
+          "share_of_update", "share_of_hidden_communication", "share_of_saving", "share_of_waiting",
         ])
     }
     // Saves end when they end.

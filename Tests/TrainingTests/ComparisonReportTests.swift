@@ -12,7 +12,7 @@ import Training
   }
 
   /// A run of 20 steps, evaluated after 10 and 20.
-  private static func curve(_ seconds: Double, bytes: Int, _ correct: [Int]) -> RunCurve {
+  private static func curve(_ seconds: Double, bytes: Int, _ correct: [Int], waiting: Double? = nil) -> RunCurve {
     RunCurve(
       zip([10, 20], correct).flatMap { step, correct -> [RunEvent] in
         let spent = seconds * Double(step) / 20
@@ -20,7 +20,7 @@ import Training
           .step(.init(step: step, loss: 10 / Double(step), totals: totals(step, spent, bytes: bytes))),
           .evaluated(.init(step: step, epoch: 1, correct: correct, total: 1000, loss: 1)),
         ]
-      })
+      } + [.finished(step: 20, shareOfWaiting: waiting)])
   }
 
   static let report: ComparisonReport = {
@@ -28,10 +28,10 @@ import Training
     let runs = [
       ComparedRun(
         name: "ring", seed: 1, settings: "seed: 1\nall-reduce: ring\nmomentum: 0.9\n", state: .finished,
-        curve: curve(2, bytes: 1000, [900, 880])),
+        curve: curve(2, bytes: 1000, [900, 880], waiting: 0.1)),
       ComparedRun(
         name: "ring", seed: 2, settings: "seed: 2\nall-reduce: ring\nmomentum: 0.9\n", state: .finished,
-        curve: curve(3, bytes: 1000, [900, 910])),
+        curve: curve(3, bytes: 1000, [900, 910], waiting: 0.2)),
       ComparedRun(
         name: "tree", seed: 1, settings: "seed: 1\nall-reduce: double-tree\nmomentum: 0.9\n", state: .finished,
         curve: curve(4, bytes: 2000, [500, 700])),
@@ -61,11 +61,11 @@ import Training
 
       3 of 6 runs finished. Values are means over seeds ± their standard deviation.
 
-      | run | settings | seeds | test accuracy % | best % | train loss | steps | seconds | samples/s | gradient bytes/step | sent bytes/step |
-      |---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|
-      | ring | all-reduce ring | 1, 2 | 89.50 ± 2.12 | 90.50 ± 0.71 | 0.5000 | 20 | 2.5 ± 0.7 | 533 ± 151 | 1000 | 500 |
-      | tree | all-reduce double-tree | 1 | 70.00 | 70.00 | 0.5000 | 20 | 4.0 | 320 | 2000 | 1000 |
-      | bad | all-reduce ring |  | – | – | – | – | – | – | – | – |
+      | run | settings | seeds | test accuracy % | best % | train loss | steps | seconds | samples/s | waiting % | gradient bytes/step | sent bytes/step |
+      |---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+      | ring | all-reduce ring | 1, 2 | 89.50 ± 2.12 | 90.50 ± 0.71 | 0.5000 | 20 | 2.5 ± 0.7 | 533 ± 151 | 15 ± 7 | 1000 | 500 |
+      | tree | all-reduce double-tree | 1 | 70.00 | 70.00 | 0.5000 | 20 | 4.0 | 320 | – | 2000 | 1000 |
+      | bad | all-reduce ring |  | – | – | – | – | – | – | – | – | – |
 
       Not finished:
 
@@ -97,14 +97,14 @@ import Training
   @Test func theFileOfFiguresIsExact() {
     #expect(
       Self.report.csv == """
-        run,seed,state,test_accuracy,best_accuracy,train_loss,steps,seconds,samples_per_second,\
+        run,seed,state,test_accuracy,best_accuracy,train_loss,steps,seconds,samples_per_second,waiting_percent,\
         gradient_bytes_per_step,sent_bytes_per_step,failure
-        ring,1,finished,88.0000,90.0000,0.500000,20,2.000,640.0,1000,500,
-        ring,2,finished,91.0000,91.0000,0.500000,20,3.000,426.7,1000,500,
-        tree,1,finished,70.0000,70.0000,0.500000,20,4.000,320.0,2000,1000,
-        tree,2,begun,,,1.000000,5,,,,,
-        bad,1,failed,,,2.000000,1,0.100,640.0,1000,500,"training diverged: the ""loss"" of step 3 is infinite."
-        bad,2,waiting,,,,0,,,,,
+        ring,1,finished,88.0000,90.0000,0.500000,20,2.000,640.0,10.00,1000,500,
+        ring,2,finished,91.0000,91.0000,0.500000,20,3.000,426.7,20.00,1000,500,
+        tree,1,finished,70.0000,70.0000,0.500000,20,4.000,320.0,,2000,1000,
+        tree,2,begun,,,1.000000,5,,,,,,
+        bad,1,failed,,,2.000000,1,0.100,640.0,,1000,500,"training diverged: the ""loss"" of step 3 is infinite."
+        bad,2,waiting,,,,0,,,,,,
 
         """, "\(Self.report.csv)")
   }

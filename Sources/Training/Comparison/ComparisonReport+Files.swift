@@ -34,8 +34,8 @@ extension ComparisonReport {
     }
     lines += [
       "",
-      "Train loss is that of the last step's batch. Seconds are those of steps, without evaluation and saving. Gradient bytes are "
-        + "what the busiest rank would send for the sums of gradients, were every shard on a host of its own; sent bytes are what "
+      "Train loss is that of the last step's batch. Seconds are those of steps, without evaluation and saving. Waiting is that of "
+        + "ranks for each other, in percent of the time of all. Gradient bytes are what the busiest rank would send for the sums of gradients, were every shard on a host of its own; sent bytes are what "
         + "rank 0 sent (none over shared memory, and none that an MPI library sent for `native`).",
       "",
     ]
@@ -46,7 +46,7 @@ extension ComparisonReport {
   /// Of the columns that hold numbers, in the order of the table.
   public var headings: [String] {
     [
-      "test accuracy %", "best %", "train loss", "steps", "seconds", "samples/s", "gradient bytes/step",
+      "test accuracy %", "best %", "train loss", "steps", "seconds", "samples/s", "waiting %", "gradient bytes/step",
       "sent bytes/step",
     ] + (record.target.map { ["reached \(significant($0))%", "seconds to it", "gradient bytes to it"] } ?? [])
   }
@@ -54,7 +54,7 @@ extension ComparisonReport {
   /// A line for each run, whatever its state.
   public var csv: String {
     let header =
-      "run,seed,state,test_accuracy,best_accuracy,train_loss,steps,seconds,samples_per_second,"
+      "run,seed,state,test_accuracy,best_accuracy,train_loss,steps,seconds,samples_per_second,waiting_percent,"
       + "gradient_bytes_per_step,sent_bytes_per_step,failure"
     let lines = runs.map { run in
       let figures = RunFigures(run)
@@ -63,7 +63,7 @@ extension ComparisonReport {
       let cells = [
         run.name, "\(run.seed)", run.stateName, text(figures.accuracy, 4), text(figures.bestAccuracy, 4),
         text(figures.loss, 6), "\(figures.steps)", text(figures.seconds, 3), text(figures.samplesPerSecond, 1),
-        text(figures.gradientBytesPerStep, 0), text(figures.sentBytesPerStep, 0), failure,
+        text(figures.waiting, 2), text(figures.gradientBytesPerStep, 0), text(figures.sentBytesPerStep, 0), failure,
       ]
       return cells.joined(separator: ",")
     }
@@ -111,7 +111,7 @@ extension ComparisonReport.Row {
   public var figures: [String] {
     [
       accuracy?.text(2), bestAccuracy?.text(2), loss?.text(4), steps?.text(0), seconds?.text(1),
-      samplesPerSecond?.text(0), gradientBytesPerStep?.text(0), sentBytesPerStep?.text(0),
+      samplesPerSecond?.text(0), waiting?.text(0), gradientBytesPerStep?.text(0), sentBytesPerStep?.text(0),
     ].map { $0 ?? "–" }
       + (target.map {
         ["\($0.reached) of \(seeds.count)", $0.seconds?.text(1) ?? "–", $0.gradientBytes?.text(0) ?? "–"]

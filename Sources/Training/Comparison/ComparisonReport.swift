@@ -20,6 +20,8 @@ public struct ComparisonReport: Sendable {
     /// Of training (`RunTotals`).
     public var seconds: Spread?
     public var samplesPerSecond: Spread?
+    /// Of all ranks' time, in percent.
+    public var waiting: Spread?
     public var gradientBytesPerStep: Spread?
     public var sentBytesPerStep: Spread?
     /// Of the runs that reached the target.
@@ -46,6 +48,7 @@ public struct ComparisonReport: Sendable {
         name: name, settings: differences(of: all[0]), seeds: finished.map(\.seed), accuracy: spread(\.accuracy),
         bestAccuracy: spread(\.bestAccuracy), loss: spread(\.loss), steps: spread { Double($0.steps) },
         seconds: spread(\.seconds), samplesPerSecond: spread(\.samplesPerSecond),
+        waiting: spread(\.waiting),
         gradientBytesPerStep: spread(\.gradientBytesPerStep), sentBytesPerStep: spread(\.sentBytesPerStep))
       if let target = record.target {
         let seconds = finished.compactMap { $0.curve.place(whereAccuracyIs: target, over: .seconds) }
@@ -76,6 +79,8 @@ struct RunFigures: Sendable {
   var steps: Int
   var seconds: Double?
   var samplesPerSecond: Double?
+  /// In percent.
+  var waiting: Double?
   var gradientBytesPerStep: Double?
   var sentBytesPerStep: Double?
 
@@ -85,6 +90,7 @@ struct RunFigures: Sendable {
     bestAccuracy = curve.evaluations.map { 100 * $0.accuracy }.max()
     loss = curve.steps.last?.loss
     steps = curve.steps.last?.step ?? 0
+    waiting = curve.shareOfWaiting.map { 100 * $0 }
     guard let totals = curve.totals, steps > 0 else { return }
     seconds = totals.seconds
     samplesPerSecond = totals.seconds > 0 ? Double(totals.samples) / totals.seconds : nil

@@ -3,6 +3,8 @@ public struct RunCurve: Sendable {
   /// Those that were reported.
   public private(set) var steps: [RunEvent.Step] = []
   public private(set) var evaluations: [RunEvent.Evaluation] = []
+  /// Of all ranks' time in steps, in waiting for each other; of the last start.
+  public private(set) var shareOfWaiting: Double?
 
   public init(_ events: [RunEvent] = []) {
     for event in events {
@@ -15,6 +17,7 @@ public struct RunCurve: Sendable {
       case .evaluated(let evaluation):
         while evaluations.last?.step ?? 0 >= evaluation.step, !evaluations.isEmpty { evaluations.removeLast() }
         evaluations.append(evaluation)
+      case .finished(_, let share): shareOfWaiting = share
       default: break
       }
     }

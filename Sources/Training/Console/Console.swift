@@ -78,6 +78,7 @@ public final class Console: JobObserver {
         + "\(decimal(100 * summary.test.accuracy, 2))% · best \(decimal(100 * summary.best.accuracy, 2))% at epoch "
         + "\(decimal(summary.best.epoch, 0)) · \(grouped(Int(summary.samplesPerSecond))) img/s")
     if let report = summary.asynchronous { terminal.result("      \(report.line)") }
+    for line in summary.stragglers?.lines ?? [] { terminal.result("      \(line)") }
     terminal.result("      parameters \(directory)/model.safetensors · state \(summary.stateDigest.prefix(12))")
     terminal.result("      next: swift-dp-train evaluate --run \(directory)")
   }

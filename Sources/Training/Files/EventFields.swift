@@ -35,6 +35,8 @@ struct EventFields: Codable {
   var pushes: [Int]?
   var dropped: Int?
   var staleness: [Int]?
+  var shareOfWaiting: Double?
+  var stragglers: StragglerReport?
 
   enum CodingKeys: String, CodingKey {
     case event, time, step, epoch, loss
@@ -58,6 +60,8 @@ struct EventFields: Codable {
     case correct, total
     case isBest = "is_best"
     case path, bytes, seconds, waited, digests, tickets, pushes, dropped, staleness
+    case shareOfWaiting = "share_of_waiting"
+    case stragglers
   }
 
   init(step: Int? = nil) { self.step = step }
@@ -102,6 +106,12 @@ struct EventFields: Codable {
   init(_ report: AsynchronousReport) {
     (step, tickets, pushes) = (report.step, report.tickets, report.pushes)
     (dropped, staleness) = (report.dropped, report.staleness)
+  }
+
+  init(_ summary: RunSummary) {
+    step = summary.steps
+    shareOfWaiting = summary.shareOfWaiting
+    stragglers = summary.stragglers
   }
 
   init(_ report: SaveReport) {

@@ -7,6 +7,7 @@ import TensorFiles
 ///     events.jsonl           one object for each event
 ///     checkpoints/step-…     states to go on from
 ///     model.safetensors      final parameters      (model-best.safetensors: those of the best evaluation)
+///     stragglers.md          what slow ranks cost, if there were any
 ///     summary.json           how the run ended; its presence says that the run is finished
 ///     logs/rank-0000.log     what each rank did and when (`RankLog`)
 public final class RunDirectory {

@@ -8,7 +8,8 @@ public enum RunEvent: Sendable, Hashable {
   case saved(step: Int, path: String)
   /// The SHA-256 of each shard's gradient.
   case gradients(step: Int, digests: [String])
-  case finished(step: Int)
+  /// With the share of all ranks' time that went by in waiting, where it was measured.
+  case finished(step: Int, shareOfWaiting: Double? = nil)
 
   public struct Step: Sendable, Hashable {
     /// From 1.
@@ -56,7 +57,7 @@ extension RunEvent {
     case (GradientReport.eventName, let step?):
       guard let digests = fields.digests else { return nil }
       self = .gradients(step: step, digests: digests)
-    case ("finished", let step?): self = .finished(step: step)
+    case ("finished", let step?): self = .finished(step: step, shareOfWaiting: fields.shareOfWaiting)
     default: return nil
     }
   }

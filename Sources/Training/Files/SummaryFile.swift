@@ -27,6 +27,8 @@ public struct SummaryFile: Codable, Sendable, Hashable {
   public var pushes: [Int]?
   public var dropped: Int?
   public var staleness: [Int]?
+  /// Where there were any, or time was lost on purpose.
+  public var stragglers: StragglerReport?
 
   enum CodingKeys: String, CodingKey {
     case model, dataset
@@ -43,7 +45,7 @@ public struct SummaryFile: Codable, Sendable, Hashable {
     case samplesPerSecond = "samples_per_second"
     case seconds, ranks, shards
     case threadsPerShard = "threads_per_shard"
-    case plan, fingerprint, version, tickets, pushes, dropped, staleness
+    case plan, fingerprint, version, tickets, pushes, dropped, staleness, stragglers
   }
 
   init(_ summary: RunSummary, _ trainer: Trainer, ranks: Int) {
@@ -70,5 +72,6 @@ public struct SummaryFile: Codable, Sendable, Hashable {
     version = Version.text
     let report = summary.asynchronous
     (tickets, pushes, dropped, staleness) = (report?.tickets, report?.pushes, report?.dropped, report?.staleness)
+    stragglers = summary.stragglers
   }
 }

@@ -185,7 +185,7 @@ final class RunSession {
     case .saved(let report): record(name: "checkpoint", EventFields(report))
     case .gradients(let report): record(name: GradientReport.eventName, EventFields(report))
     case .asynchronous(let report): record(name: "asynchronous", EventFields(report))
-    case .finished(let summary): record(name: "finished", EventFields(step: summary.steps))
+    case .finished(let summary): record(name: "finished", EventFields(summary))
     }
   }
 
@@ -206,6 +206,7 @@ final class RunSession {
   func finish(_ trainer: Trainer, _ summary: RunSummary, _ world: Communicator) throws {
     try drain()
     try trainer.state.writeParameters(to: directory.file("model.safetensors"))
+    if let stragglers = summary.stragglers { try directory.write(stragglers.markdown, to: StragglerReport.fileName) }
     let file = SummaryFile(summary, trainer, ranks: world.size)
     let text = String(decoding: try RunDirectory.json(file, pretty: true), as: UTF8.self)
     try directory.write(text + "\n", to: "summary.json")

@@ -108,6 +108,7 @@ public struct TrainingJob: Sendable {
     recipe.shards = recipe.shards ?? (found[1] > 0 ? found[1] : nil)
     let threads = recipe.threadsPerShard ?? (found[2] > 0 ? found[2] : nil)
     let resources = try recipe.resources(on: world, shards: recipe.shards, threads: threads)
+    try world.agree { try delay?.check(ranks: world.size - recipe.serverRanks) }
     recipe.shards = resources.shards
     recipe.threadsPerShard = resources.threadsPerShard
     try Fingerprint.ofThisMachine().checkEqual(on: world)

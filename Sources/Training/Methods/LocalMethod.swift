@@ -67,7 +67,7 @@ final class LocalMethod: TrainingMethod {
   }
 
   /// Whether shards meet after a step, counted from 0.
-  private func meets(after step: Int) -> Bool { (step + 1) % interval(at: step) == 0 }
+  func meets(after step: Int) -> Bool { (step + 1) % interval(at: step) == 0 }
 
   func takesOwnMean(at step: Int) -> Bool { !sumsGradients(at: step) }
 

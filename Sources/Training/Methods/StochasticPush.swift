@@ -128,6 +128,9 @@ final class StochasticPush: TrainingMethod {
     }
   }
 
+  /// Seldom: shards need only their neighbours. But a signal is not to wait for long.
+  func meets(after step: Int) -> Bool { (step + 1) % 16 == 0 }
+
   func update(at step: UpdateStep, measuringNorm: Bool) -> Double? { nil }
 
   func settle(after step: Int) throws {
@@ -174,7 +177,12 @@ package enum ExponentialGraph {
   /// How many shards on the one is that is sent to in a step; 0 where there is only one shard.
   package static func hop(at step: Int, shards: Int) -> Int {
     guard shards > 1 else { return 0 }
-    let distances = (shards - 1).bitWidth - (shards - 1).leadingZeroBitCount
-    return (1 << (step % distances)) % shards
+    return (1 << (step % distances(shards))) % shards
   }
+
+  /// All of them, in the order of the steps.
+  static func hops(shards: Int) -> [Int] { (0..<distances(shards)).map { hop(at: $0, shards: shards) } }
+
+  /// ⌈log₂ S⌉.
+  private static func distances(_ shards: Int) -> Int { (shards - 1).bitWidth - (shards - 1).leadingZeroBitCount }
 }

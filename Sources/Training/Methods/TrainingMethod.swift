@@ -58,6 +58,10 @@ protocol TrainingMethod: AnyObject {
   /// Squares of the norms of the hosted shards' own gradients, where they update by themselves; they are averaged.
   var squaredNorms: [Double] { get }
 
+  /// Whether all ranks are in step after a step, counted from 0, so that losses and wishes can be exchanged at no cost. Elsewhere
+  /// nobody waits for those whom the method does not need.
+  func meets(after step: Int) -> Bool
+
   /// The rest of the update; returns the norm of the gradient where it was asked for and is known here.
   func update(at step: UpdateStep, measuringNorm: Bool) -> Double?
 
@@ -81,6 +85,7 @@ protocol TrainingMethod: AnyObject {
 
 extension TrainingMethod {
   var text: String { "" }
+  func meets(after step: Int) -> Bool { true }
   func prepare() throws {}
   func takeCompression() -> CompressionReport? { nil }
 }

@@ -46,6 +46,10 @@ public struct StepTimes: Sendable {
       hiddenCommunication: Double(hidden) / total, update: share(.update), saving: share(.saving))
   }
 
+  /// Nanoseconds of a rank's own work, and of what it does with others, waiting for them included.
+  var work: UInt64 { self[.data] + self[.compute] + self[.update] }
+  var exchange: UInt64 { self[.communication] }
+
   /// Nanoseconds booked to a phase.
   public subscript(phase: Phase) -> UInt64 { nanoseconds[phase.rawValue] }
 }

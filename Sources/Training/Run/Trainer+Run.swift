@@ -61,32 +61,38 @@ extension Trainer {
     let before = progress.totals
     var latest: EvaluationReport?
     var window = Window()
+    /// Whether a save is due that ranks have not yet agreed on.
+    var isSavePostponed = false
     try observe(.started)
 
     while state.position.step < end {
       let planned = Moment(nextMeeting(before: end, actions), self, actions, end: end)
       enter(.saving)
-      let wantsToSave = try actions.wantsToSave(planned.number, planned.evaluatedEpochs)
+      let wantsToSave = try actions.wantsToSave(planned.number, planned.evaluatedEpochs) || isSavePostponed
       clock.beginStep()
       let result = try advance(planned, wantsToSave)
       clock.endStep()
+      isSavePostponed = wantsToSave && !planned.meets
       // An asynchronous method may have ended sooner.
       let number = state.position.step
       if result.wishes.finish { end = number }
       let moment = Moment(number, self, actions, end: end, finishes: result.wishes.finish)
       // Every rank has the same loss, and so the same error: it is said once.
-      guard result.loss.isFinite else { return try world.agree { throw diverged(at: number, result) } }
-      progress.loss = result.loss
+      if let loss = result.loss {
+        guard loss.isFinite else { return try world.agree { throw diverged(at: number, loss) } }
+        progress.loss = loss
+      }
       progress.totals.seconds = clock.seconds
       progress.totals.samples += result.samples
       progress.totals.gradientBytes = before.gradientBytes + method.traffic.modelled
       progress.totals.sentBytes = before.sentBytes + method.traffic.sent
       window.add(result)
       if moment.isReported {
-        var report = StepReport(number, of: end, result, progress.totals)
+        var report = StepReport(number, of: end, result, progress)
         window.close(&report, times.shares)
         report.compression = method.takeCompression()
         times = StepTimes()
+        turns.restart()
         try observe(.step(report))
         if let report = (method as? AsynchronousMethod)?.report { try observe(.asynchronous(report)) }
       }
@@ -124,14 +130,18 @@ extension Trainer {
 
     // What is under way is a part of the state.
     if !actions.evaluates { try method.settle(after: state.position.step) }
+    let stragglers = try stragglerReport(
+      samplesPerSecond: window.samplesPerSecond, samplesPerStep: window.samplesPerStep)
     let final = try latest ?? (actions.evaluates ? evaluate(best: &progress.best) : EvaluationReport.none)
-    let summary = RunSummary(
+    var summary = RunSummary(
       steps: state.position.step, epochs: Double(state.position.step) / Double(plan.stepsPerEpoch),
       finalTrainLoss: progress.loss, test: final, best: progress.best ?? final,
       samplesPerSecond: window.samplesPerSecond,
       seconds: Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9,
       parametersDigest: try state.parametersDigest().description, stateDigest: try stateDigest().description,
       asynchronous: (method as? AsynchronousMethod)?.report)
+    summary.shareOfWaiting = stragglers?.shareOfWaiting
+    if delay != nil || stragglers?.isNotable(seconds: window.allSeconds) ?? false { summary.stragglers = stragglers }
     try observe(.finished(summary))
     return summary
   }
@@ -143,6 +153,8 @@ extension Trainer {
     let endsEpoch: Bool
     let isReported: Bool
     let isRecorded: Bool
+    /// Whether all ranks meet after it: always, but for methods that do not wait for each other in every step.
+    let meets: Bool
     /// Epochs that are finished, where the state is evaluated.
     let evaluatedEpochs: Int?
     /// Whether it is evaluated within an epoch.
@@ -156,6 +168,7 @@ extension Trainer {
       isEvaluatedBetween = actions.evaluates && !endsEpoch && actions.evaluateEvery.map { number % $0 == 0 } ?? false
       isReported =
         number == 1 || number % actions.logEvery == 0 || endsEpoch || isEvaluatedBetween || number == end
+      meets = isReported || trainer.method.meets(after: number - 1) || actions.savesByNumber(number)
       isRecorded = actions.recordGradientsEvery.map { number % $0 == 0 } ?? false
       evaluatedEpochs = actions.evaluates && endsEpoch ? (number - 1) / stepsPerEpoch + 1 : nil
     }
@@ -173,7 +186,8 @@ extension Trainer {
     let reader = try makeReader()
     return { moment, wantsToSave in
       try self.step(
-        reader, measuringNorm: moment.isReported, recordsGradients: moment.isRecorded, wantsToSave: wantsToSave)
+        reader, measuringNorm: moment.isReported, recordsGradients: moment.isRecorded, wantsToSave: wantsToSave,
+        meets: moment.meets)
     }
   }
 
@@ -184,10 +198,10 @@ extension Trainer {
     return report
   }
 
-  private func diverged(at number: Int, _ result: StepResult) -> TrainingError {
+  private func diverged(at number: Int, _ loss: Double) -> TrainingError {
     TrainingError(
       .diverged,
-      "training diverged: the loss of step \(number) is \(result.loss.isNaN ? "not a number" : "infinite"). Lower --learning-rate "
+      "training diverged: the loss of step \(number) is \(loss.isNaN ? "not a number" : "infinite"). Lower --learning-rate "
         + "(\(recipe.learningRate)), raise --warmup-epochs, or set --clip-norm.")
   }
 }
@@ -197,8 +211,9 @@ private struct Window {
   private var start = DispatchTime.now().uptimeNanoseconds
   private var steps = 0
   private var samples = 0
-  private var allSeconds = 0.0
+  private(set) var allSeconds = 0.0
   private var allSamples = 0
+  private var allSteps = 0
 
   mutating func add(_ result: Trainer.StepResult) {
     steps += result.steps
@@ -214,22 +229,24 @@ private struct Window {
     report.shares = shares
     allSeconds += seconds
     allSamples += samples
+    allSteps += steps
     (start, steps, samples) = (now, 0, 0)
   }
 
   /// Leaves out the time since the last report: evaluation and saving are no steps.
   mutating func reopen() { start = DispatchTime.now().uptimeNanoseconds }
 
-  /// Over all steps so far.
+  /// Over all steps that are reported so far.
+  var samplesPerStep: Double { Double(allSamples) / Double(max(allSteps, 1)) }
   var samplesPerSecond: Double { allSeconds > 0 ? Double(allSamples) / allSeconds : 0 }
 }
 
 extension StepReport {
-  fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult, _ totals: RunTotals) {
+  fileprivate init(_ number: Int, of totalSteps: Int, _ result: Trainer.StepResult, _ progress: RunProgress) {
     self.init(
-      step: number, totalSteps: totalSteps, epoch: result.epoch, loss: result.loss,
+      step: number, totalSteps: totalSteps, epoch: result.epoch, loss: progress.loss,
       gradientNorm: result.gradientNorm, learningRate: result.learningRate, samplesPerSecond: 0, secondsPerStep: 0,
-      shares: StepTimes.Shares(), totals: totals)
+      shares: StepTimes.Shares(), totals: progress.totals)
   }
 }
 

@@ -28,7 +28,7 @@ extension Trainer {
       wantsToStop: wantsToStop, isOver: { self.clock.isOver },
       enter: { self.enter($0) }, waits: { self.activity.enter(.awaitingServers) })
     let total = try method.run(
-      segment, computation, meets: { self.activity.enter(.exchanging) },
+      segment, computation, meets: { self.meetAfterSegment() },
       step: { UpdateStep($0, of: self.learningRates) })
     enter(nil)
     state.position.step += total.steps
@@ -45,11 +45,20 @@ extension Trainer {
       gradientDigests: nil)
   }
 
+  /// Whoever waits here waits for the end of the segment, which no turn has.
+  private func meetAfterSegment() {
+    enter(nil)
+    turns.end(times)
+    enter(.communication)
+    activity.enter(.exchanging)
+  }
+
   /// The mean gradient of a ticket's samples, at a worker's parameters.
   private func computePart(
     _ segment: Segment, _ ticket: Int, _ parameters: UnsafePointer<Float>, _ reader: PartReader
   ) throws -> (sums: LossSums, samples: Int, batch: Int) {
     enter(.data)
+    turns.end(times)
     let step = segment.step(of: ticket)
     let batch = try classifying { try reader.read(globalStep: step, shard: segment.shard(of: ticket)) }
     let part = batch.shards[0]

@@ -39,6 +39,7 @@ public final class Trainer {
   private let overlaps: Bool
   private var metrics: [Double]
   var times = StepTimes()
+  var turns: TurnTimes
   /// Time that this rank loses in each step on purpose.
   public var delay: InjectedDelay?
   /// Where whoever is made before there is a watchdog finds the activity.
@@ -134,6 +135,7 @@ public final class Trainer {
       overlap: overlaps ? OverlappedSum(reducer, executor) : nil, stepsPerEpoch: plan.stepsPerEpoch,
       activity: { [watched] in watched.activity })
     metrics = [Double](repeating: 0, count: 6 * resources.shards)
+    turns = TurnTimes(ranks: world.size)
   }
 
   /// Who takes part in sums of gradients: all ranks, or beside parameter servers nobody.
@@ -203,9 +205,12 @@ public final class Trainer {
 
   /// One step: batch, gradients of the hosted shards, what the method makes of them.
   ///
-  /// - Parameter recordsGradients: whether the result has the digests of the shards' gradients; sums then begin after them.
+  /// - Parameters:
+  ///   - recordsGradients: whether the result has the digests of the shards' gradients; sums then begin after them.
+  ///   - meets: whether ranks tell each other losses and wishes. Else they may be out of step afterwards.
   func step(
-    _ batches: some BatchSource, measuringNorm: Bool, recordsGradients: Bool = false, wantsToSave: Bool = false
+    _ batches: some BatchSource, measuringNorm: Bool, recordsGradients: Bool = false, wantsToSave: Bool = false,
+    meets: Bool = true
   ) throws -> StepResult {
     activity[.step] = UInt64(state.position.step)
     enter(.data)
@@ -222,19 +227,25 @@ public final class Trainer {
 
     let samples = BatchSamples(hosted: batch.shards.map(\.count), global: batch.sampleCount)
     try method.exchange(at: step, samples, measuringNorm: measuringNorm) { enter($0) }
-    enter(.communication)
-    activity.enter(.exchanging)
-    let total = try total(sums, Wishes(stop: wantsToStop(), save: wantsToSave, finish: clock.isOver))
+    var total: Total?
+    if meets {
+      enter(.communication)
+      activity.enter(.exchanging)
+      total = try self.total(sums, Wishes(stop: wantsToStop(), save: wantsToSave, finish: clock.isOver))
+    }
+    let wishes = total?.wishes ?? Wishes()
 
     enter(.update)
-    let norm = method.update(at: step, measuringNorm: measuringNorm || total.wishes.finish) ?? total.norm
+    let norm = method.update(at: step, measuringNorm: measuringNorm || wishes.finish) ?? total?.norm ?? .nan
     enter(nil)
+    turns.end(times)
 
     state.position.step += 1
     return StepResult(
-      steps: 1, epoch: batch.epoch, samples: batch.sampleCount, loss: total.loss / Double(batch.sampleCount),
-      correct: total.correct, gradientNorm: measuringNorm || total.wishes.finish ? norm : .nan,
-      learningRate: step.learningRate, wishes: total.wishes, gradientDigests: digests)
+      steps: 1, epoch: batch.epoch, samples: batch.sampleCount,
+      loss: total.map { $0.loss / Double(batch.sampleCount) }, correct: total?.correct ?? 0,
+      gradientNorm: measuringNorm || wishes.finish ? norm : .nan, learningRate: step.learningRate, wishes: wishes,
+      gradientDigests: digests)
   }
 
   /// The phase of a step in the times and for the watchdog.
@@ -263,7 +274,8 @@ public final class Trainer {
     let steps: Int
     let epoch: Int
     let samples: Int
-    let loss: Double
+    /// Nil where ranks did not meet.
+    let loss: Double?
     let correct: Int
     /// Not a number where it was not asked for.
     let gradientNorm: Double
@@ -272,6 +284,14 @@ public final class Trainer {
     let wishes: Wishes
     /// Of each shard's gradient before the sum, where it was asked for.
     let gradientDigests: [String]?
+  }
+
+  /// Of all shards, and what any rank wishes.
+  private struct Total {
+    let loss: Double
+    let correct: Int
+    let wishes: Wishes
+    let norm: Double
   }
 
   private func work(_ batch: GlobalBatch) -> [Executor.ShardWork] {
@@ -288,9 +308,7 @@ public final class Trainer {
 
   /// Losses added in shard order, so that the sum has the same bits everywhere (numerics contract, rule 6); with them
   /// go each rank's wishes, so that all ranks stop and save after the same step.
-  private func total(
-    _ sums: [LossSums], _ wishes: Wishes
-  ) throws -> (loss: Double, correct: Int, wishes: Wishes, norm: Double) {
+  private func total(_ sums: [LossSums], _ wishes: Wishes) throws -> Total {
     let width = 6
     for (index, shard) in resources.placement.shards(of: world.rank).enumerated() {
       let norm = method.squaredNorms.isEmpty ? 0 : method.squaredNorms[index]
@@ -306,9 +324,9 @@ public final class Trainer {
     for shard in 0..<resources.shards {
       for value in 0..<width { total[value] += metrics[width * shard + value] }
     }
-    return (
-      total[0], Int(total[1]), Wishes(stop: total[3] > 0, save: total[4] > 0, finish: total[5] > 0),
-      (total[2] / Double(resources.shards)).squareRoot()
-    )
+    return Total(
+      loss: total[0], correct: Int(total[1]),
+      wishes: Wishes(stop: total[3] > 0, save: total[4] > 0, finish: total[5] > 0),
+      norm: (total[2] / Double(resources.shards)).squareRoot())
   }
 }

@@ -111,4 +111,8 @@ public struct RunSummary: Sendable {
   public var stateDigest: String
   /// Of an asynchronous method.
   public var asynchronous: AsynchronousReport?
+  /// Of all ranks' time in steps, in waiting for each other. On rank 0, as all that follows; nil where only one rank computes.
+  public var shareOfWaiting: Double?
+  /// Where there were any, or time was lost on purpose.
+  public var stragglers: StragglerReport?
 }

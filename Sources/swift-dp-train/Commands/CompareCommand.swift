@@ -137,7 +137,7 @@ struct CompareCommand: JobCommand {
     job.saveEvery = try options.saveIntervals()
     job.stopAfterSeconds = try options.stopAfterSeconds()
     job.evaluateEvery = options.evaluateEvery
-    job.delay = try options.injectedDelay()
+    job.delay = try options.lostTime()
     if let secondsEach {
       guard let seconds = timeSpan(parsing: secondsEach) else {
         throw invalid("--seconds-each \(secondsEach)", "give a time as 10m, 90s or 1h30m")

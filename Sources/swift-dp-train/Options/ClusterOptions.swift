@@ -95,11 +95,11 @@ struct ClusterOptions: ParsableArguments {
   }
 
   /// The algorithms of `--algorithms`.
-  static func algorithms(_ text: String) throws -> [AllReduceAlgorithm] {
+  static func algorithms(_ text: String, flag: String = "--algorithms") throws -> [AllReduceAlgorithm] {
     try text.split(separator: ",", omittingEmptySubsequences: false).map { name in
-      let algorithm: AllReduceAlgorithm = try known(String(name), flag: "--algorithms")
+      let algorithm: AllReduceAlgorithm = try known(String(name), flag: flag)
       try check(
-        algorithm.isReproducible, "--algorithms \(name)", "the MPI library chooses how; give those of this program")
+        algorithm.isReproducible, "\(flag) \(name)", "the MPI library chooses how; give those of this program")
       return algorithm
     }
   }

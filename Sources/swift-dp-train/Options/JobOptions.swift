@@ -28,8 +28,8 @@ struct JobOptions: ParsableArguments {
   var watchdog = 60.0
   @Option(
     help: """
-      Milliseconds that ranks lose in each step on purpose, to try methods out: RANK:MS, MS for all, or random:MS for a \
-      mean of MS.
+      Milliseconds that ranks lose in each step on purpose, to try methods out: RANK:MS, MS for all, random:MS (0 to twice \
+      MS), exponential:MS (mean MS), or several that add up, as 20,1:60.
       """)
   var delay: String?
   @Option(help: "Take N real steps, evaluate nothing and write nothing.") var dryRun: Int?
@@ -46,7 +46,7 @@ struct JobOptions: ParsableArguments {
     try check(watchdog == 0 || watchdog >= 1, "--watchdog \(watchdog)", "give at least 1 second, or 0 for none")
     try check(logEvery > 0, "--log-every \(logEvery)", "give at least 1 step")
     if let evaluateEvery { try check(evaluateEvery > 0, "--evaluate-every \(evaluateEvery)", "give at least 1 step") }
-    _ = try injectedDelay()
+    _ = try lostTime()
     if let dryRun { try check(dryRun > 0, "--dry-run \(dryRun)", "give at least 1 step") }
     if initSkip != nil && initial == nil {
       throw invalid("--init-skip without --init", "name the file that the other parameters come from")
@@ -71,14 +71,7 @@ struct JobOptions: ParsableArguments {
     }
   }
 
-  func injectedDelay() throws -> InjectedDelay? {
-    try delay.map { text in
-      guard let delay = InjectedDelay(text) else {
-        throw invalid("--delay \(text)", "give RANK:MS, MS or random:MS, with at most 60000 milliseconds")
-      }
-      return delay
-    }
-  }
+  func lostTime() throws -> InjectedDelay? { try delay.map { try injectedDelay($0) } }
 
   var skippedLayers: [String] { initSkip?.split(separator: ",").map(String.init) ?? [] }
 }

@@ -42,7 +42,7 @@ struct TrainOptions: ParsableArguments {
     job.evaluateEvery = jobOptions.evaluateEvery
     job.dryRun = jobOptions.dryRun
     job.sharing = try sharing.sharing()
-    job.delay = try jobOptions.injectedDelay()
+    job.delay = try jobOptions.lostTime()
     if job.recipe.method.isAsynchronous {
       let setting = "--method \(job.recipe.method.rawValue)"
       for (value, flag) in [

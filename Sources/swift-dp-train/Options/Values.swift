@@ -37,3 +37,11 @@ func imageShape(_ text: String?, of model: ModelName, flag: String) throws -> Im
     "give \(model.wantedImages)")
   return shape
 }
+
+/// Of `--delay`.
+func injectedDelay(_ text: String) throws -> InjectedDelay {
+  if let delay = InjectedDelay(text) { return delay }
+  throw invalid(
+    "--delay \(text)",
+    "give RANK:MS, MS, random:MS or exponential:MS, or several as 20,1:60, each of at most 60000 milliseconds")
+}
