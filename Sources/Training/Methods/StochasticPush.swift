@@ -45,7 +45,8 @@ final class StochasticPush: TrainingMethod {
     state = vectors.state
     shards = LocalShards(vectors, optimizer)
     // With one shard nobody is to be met.
-    self.overlaps = overlaps && placement.shards > 1
+    let overlaps = overlaps && placement.shards > 1
+    self.overlaps = overlaps
     let own = state.shards
     arrivals = overlaps ? own.shards.map { own[$0, own.slots.count - 1] } : vectors.shardGradients
     departures = try overlaps ? arrivals.map { try FloatBuffer(count: $0.count) } : shards.parameters
