@@ -67,12 +67,12 @@ import Training
       .map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) } }
     try #require(rows.count == 2, "\(report)")
     #expect(report.contains("| reached 40% | seconds to it | gradient bytes to it |"), "\(report)")
-    #expect(rows[0][11] == "1 of 1" && rows[1].suffix(3) == ["0 of 1", "–", "–"], "\(report)")
+    #expect(rows[0][12] == "1 of 1" && rows[1].suffix(3) == ["0 of 1", "–", "–"], "\(report)")
     // Of a ring of two, each sends the model's bytes once a step.
     let curve = RunCurve(try EventLog(run: directory.url.path + "/out/runs/learns-seed42").events)
     let first = try #require(curve.evaluations.first { $0.accuracy >= 0.4 })
     let whole = try #require(curve.totals)
-    #expect(Int(rows[0][13]) == whole.gradientBytes / 60 * first.step, "\(report)")
+    #expect(Int(rows[0][14]) == whole.gradientBytes / 60 * first.step, "\(report)")
 
     // A report of its own may ask for another.
     let again = try Launch.alone.run(["compare", "--report-only", "out", "--target", "100.0"], in: directory.url)

@@ -56,19 +56,25 @@ import Testing
     #expect(result.exitCode == 0 && result.standardError == "", "\(result.transcript)")
     // Backup workers make 100 steps of 100 ms, in which the slow one has begun 34 gradients.
     let table = """
-      ranks  method                  exchange    step  waiting  dropped    img/s  efficiency  over synchronous
-          8  synchronous            0.0236 µs  300 ms    58.3%               266       33.3%             1.00×
-          8  local, H = 16          0.0236 µs  300 ms    58.3%               266       33.3%             1.00×
-          8  easgd, H = 16          0.0236 µs  300 ms    58.3%               266       33.3%             1.00×
-          8  stochastic-push        0.0135 µs  300 ms    57.7%               266       33.3%             1.00×
-          8  downpour                0.027 µs  109 ms     0.0%               733       91.7%             2.75×
-          8  backup-workers, B = 1   0.027 µs  100 ms     0.0%     4.6%      733       87.5%             2.62×
-      1,024  synchronous             0.027 µs  300 ms    66.6%            34,133       33.3%             1.00×
-      1,024  local, H = 16           0.027 µs  300 ms    66.6%            34,133       33.3%             1.00×
-      1,024  easgd, H = 16           0.027 µs  300 ms    66.6%            34,133       33.3%             1.00×
-      1,024  stochastic-push        0.0135 µs  300 ms    61.3%            34,133       33.3%             1.00×
-      1,024  downpour                0.027 µs  100 ms     0.0%           102,333       99.9%             3.00×
-      1,024  backup-workers, B = 1   0.027 µs  100 ms     0.0%     0.0%  102,333       99.9%             3.00×
+      ranks  method                        exchange    step  waiting  dropped    img/s  efficiency  over synchronous
+          8  synchronous                  0.0236 µs  300 ms    58.3%               266       33.3%             1.00×
+          8  local, H = 16                0.0236 µs  300 ms    58.3%               266       33.3%             1.00×
+          8  easgd, H = 16                0.0236 µs  300 ms    58.3%               266       33.3%             1.00×
+          8  stochastic-push              0.0135 µs  300 ms    57.7%               266       33.3%             1.00×
+          8  downpour                      0.027 µs  109 ms     0.0%               733       91.7%             2.75×
+          8  backup-workers, B = 1         0.027 µs  100 ms     0.0%     4.6%      733       87.5%             2.62×
+          8  asynchronous-easgd, H = 16  0.00169 µs  109 ms     0.0%               733       91.7%             2.75×
+          8  gossip, H = 16                    0 µs  109 ms     0.0%               733       91.7%             2.75×
+          8  gosgd                             0 µs  109 ms     0.0%               733       91.7%             2.75×
+      1,024  synchronous                   0.027 µs  300 ms    66.6%            34,133       33.3%             1.00×
+      1,024  local, H = 16                 0.027 µs  300 ms    66.6%            34,133       33.3%             1.00×
+      1,024  easgd, H = 16                 0.027 µs  300 ms    66.6%            34,133       33.3%             1.00×
+      1,024  stochastic-push              0.0135 µs  300 ms    61.3%            34,133       33.3%             1.00×
+      1,024  downpour                      0.027 µs  100 ms     0.0%           102,333       99.9%             3.00×
+      1,024  backup-workers, B = 1         0.027 µs  100 ms     0.0%     0.0%  102,333       99.9%             3.00×
+      1,024  asynchronous-easgd, H = 16  0.00169 µs  100 ms     0.0%           102,333       99.9%             3.00×
+      1,024  gossip, H = 16                    0 µs  100 ms     0.0%           102,333       99.9%             3.00×
+      1,024  gosgd                             0 µs  100 ms     0.0%           102,333       99.9%             3.00×
       """
     #expect(result.standardOutput.contains(table), "\(result.standardOutput)")
   }
@@ -83,7 +89,7 @@ import Testing
     #expect(a.exitCode == 0 && a.standardOutput == b.standardOutput, "\(a.transcript)")
     #expect(try simulate(command + " --seed 6").standardOutput != a.standardOutput)
     let lines = try String(contentsOfFile: csv, encoding: .utf8).split(separator: "\n").map { $0.split(separator: ",") }
-    #expect(lines.count == 1 + 2 * 6 && lines.allSatisfy { $0.count == 11 })
+    #expect(lines.count == 1 + 2 * 9 && lines.allSatisfy { $0.count == 11 })
     #expect(try String(contentsOfFile: svg, encoding: .utf8).contains("stochastic-push"))
   }
 

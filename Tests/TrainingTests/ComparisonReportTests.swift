@@ -91,7 +91,7 @@ import Training
     #expect(figures(70)[1] == ["1 of 1", "4.0", "40000"])
     #expect(report.markdown.contains("| reached 70% | seconds to it | gradient bytes to it |\n"))
     report.record.target = nil
-    #expect(report.rows.allSatisfy { $0.figures.count == 8 })
+    #expect(report.rows.allSatisfy { $0.figures.count == 9 })
   }
 
   @Test func theFileOfFiguresIsExact() {

@@ -78,6 +78,7 @@ private struct ExchangeCosts {
   /// Transfers of all gradients but those dropped, and of as many parameters, over a server's link.
   private let serverTransfers: Double
   private let servers: Double
+  private let localSteps: Double
 
   init(_ simulation: StragglerSimulation, ranks: Int) throws {
     let network = Simulation(simulation.cluster.network, ranks: ranks)
@@ -95,7 +96,7 @@ private struct ExchangeCosts {
     let link = ranks <= network.network.ranksPerNode ? network.network.inside : network.network.between
     latency = link.latency
     transfer = link.secondsPerMessage + 4 * Double(elements) * link.secondsPerByte
-    servers = Double(simulation.servers)
+    (servers, localSteps) = (Double(simulation.servers), Double(simulation.localSteps))
     serverTransfers = max(2, Double(2 * ranks - simulation.backup) / servers)
   }
 
@@ -105,10 +106,15 @@ private struct ExchangeCosts {
     case .local, .easgd: StepCost(update: update, exchange: sum)
     // All gradients come at once, and all parameters leave at once.
     case .backupWorkers: StepCost(exchange: 2 * latency + serverTransfers * transfer + update / servers)
+    case .stochasticPush: StepCost(update: update, exchange: push)
     // A worker's own link is its bottleneck where servers are not.
-    case _ where method.isAsynchronous:
-      StepCost(exchange: 2 * (latency + transfer), server: max(transfer, update) / servers)
-    default: StepCost(update: update, exchange: push)
+    case .downpour: StepCost(exchange: 2 * (latency + transfer), server: max(transfer, update) / servers)
+    case .asynchronousEASGD:
+      StepCost(
+        update: update, exchange: 2 * (latency + transfer) / localSteps,
+        server: max(transfer, update) / servers / localSteps)
+    // The coordinator gives a ticket; parameters travel beside the computation.
+    case .gossip, .goSGD: StepCost(update: update, exchange: 2 * latency)
     }
   }
 }

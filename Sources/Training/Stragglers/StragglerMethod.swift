@@ -24,15 +24,14 @@ public struct StragglerMethod: Sendable, Hashable {
     case .local, .easgd: .everybody(every: localSteps)
     case .stochasticPush: .neighbours
     case .backupWorkers: .allBut(backup)
-    // The asynchronous ones.
-    default: .nobody
+    case .downpour, .asynchronousEASGD, .gossip, .goSGD: .nobody
     }
   }
 
   /// As "local, H = 16".
   public var name: String {
     switch method {
-    case .local, .easgd: "\(method.rawValue), H = \(localSteps)"
+    case .local, .easgd, .asynchronousEASGD, .gossip: "\(method.rawValue), H = \(localSteps)"
     case .backupWorkers: "\(method.rawValue), B = \(backup)"
     default: method.rawValue
     }
