@@ -48,7 +48,7 @@ import Training
         "--model", "mlp", "--batch-size", "6", "--epochs", "1", "--learning-rate", "0.01", "--shards", "3", "--method",
       ] + method
     let stopped = try Launch.ranks(3).run(
-      ["train", "--run-dir", "run", "--delay", "random:20", "--stop-after", "2s"] + arguments, in: directory.url)
+      ["train", "--run-dir", "run", "--delay", "random:60", "--stop-after", "2s"] + arguments, in: directory.url)
     #expect(stopped.exitCode == 75, "\(stopped.transcript)")
     var records: [Record] = []
     for (name, ranks) in [("run", 2), ("whole", 3)] {

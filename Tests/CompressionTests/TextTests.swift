@@ -33,7 +33,10 @@ import Testing
     for (text, remedy) in bad {
       let error = #expect(throws: CompressionError.self) { try GradientCompression(parsing: text) }
       let sentence = error?.description ?? ""
-      #expect(sentence.contains(text) && sentence.contains(remedy) && sentence.hasSuffix("."), "\(sentence)")
+      // Foundation finds nothing in nothing.
+      #expect(
+        (text.isEmpty || sentence.contains(text)) && sentence.contains(remedy) && sentence.hasSuffix("."), "\(sentence)"
+      )
     }
   }
 

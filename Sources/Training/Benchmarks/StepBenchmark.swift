@@ -108,7 +108,7 @@ public struct StepBenchmark: Sendable {
     var peak = try peakRate()
     for _ in 0..<Self.warmUpSteps { _ = try trainer.step(batches, measuringNorm: false) }
     try world.barrier()
-    trainer.times = StepTimes()
+    trainer.restartTimes()
     var milliseconds: [Double] = []
     for _ in 0..<steps {
       let begin = DispatchTime.now().uptimeNanoseconds

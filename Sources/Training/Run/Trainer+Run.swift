@@ -91,8 +91,7 @@ extension Trainer {
         var report = StepReport(number, of: end, result, progress)
         window.close(&report, times.shares)
         report.compression = method.takeCompression()
-        times = StepTimes()
-        turns.restart()
+        restartTimes()
         try observe(.step(report))
         if let report = (method as? AsynchronousMethod)?.report { try observe(.asynchronous(report)) }
       }

@@ -38,7 +38,7 @@ public final class Trainer {
   /// Whether sums go on beside the backward pass.
   private let overlaps: Bool
   private var metrics: [Double]
-  var times = StepTimes()
+  private(set) var times = StepTimes()
   var turns: TurnTimes
   /// Time that this rank loses in each step on purpose.
   public var delay: InjectedDelay?
@@ -246,6 +246,12 @@ public final class Trainer {
       loss: total.map { $0.loss / Double(batch.sampleCount) }, correct: total?.correct ?? 0,
       gradientNorm: measuringNorm || wishes.finish ? norm : .nan, learningRate: step.learningRate, wishes: wishes,
       gradientDigests: digests)
+  }
+
+  /// From now on times are booked anew.
+  func restartTimes() {
+    times = StepTimes()
+    turns.restart()
   }
 
   /// The phase of a step in the times and for the watchdog.
