@@ -16,9 +16,7 @@ import Testing
   private func train(
     _ arguments: [String], _ launch: Launch, in directory: TemporaryDirectory, _ name: String
   ) throws -> Record {
-    let job = try launch.run(["train", "--run-dir", name] + Self.small + arguments, in: directory.url)
-    try #require(job.exitCode == 0, "\(job.transcript)")
-    return try Record(job, directory: directory.url.appendingPathComponent(name))
+    try record(Self.small + arguments, launch, in: directory, name)
   }
 
   @Test(arguments: codecs) func bitsDependNeitherOnRanksNorOnWhereARunGoesOn(_ codec: String) throws {

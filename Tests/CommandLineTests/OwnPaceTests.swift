@@ -206,16 +206,7 @@ import Training
   @Test(arguments: methods) func aSignalSavesAndEnds(_ method: [String]) throws {
     let directory = try TemporaryDirectory()
     let run = directory.url.appendingPathComponent("run").path
-    let program = [product("swift-dp-train"), "train", "--run-dir", run] + Self.endless + method
-    let job = try mpirun(
-      np: 3, program, options: ["-q", "--bind-to", "none"], timeLimit: 60,
-      intervention: Intervention(afterOutput: "save  step ") {
-        for process in try processes(of: directory.url.path).values { kill(process, SIGUSR1) }
-      })
-    #expect(job.exitCode == 75 && !job.timedOut, "\(job.transcript)")
-    let rest = try mpirun(
-      np: 3, program + ["--stop-after", "1s"], options: ["-q", "--bind-to", "none"], timeLimit: 60)
-    #expect(rest.exitCode == 75 && rest.standardError.contains("going on from"), "\(rest.transcript)")
+    try expectToGoOnAfterASignal(Self.endless + method, ranks: 3, in: directory)
     let newest = try #require(
       FileManager.default.contentsOfDirectory(atPath: run + "/checkpoints").filter { $0.hasPrefix("step-") }.max())
     let state = try StoredVectors(directory, "run/checkpoints/\(newest)", shards: 2)

@@ -116,17 +116,7 @@ import Testing
   /// A signal ends the segment at hand; the same command then goes on.
   @Test func aSignalSavesAndEnds() throws {
     let directory = try TemporaryDirectory()
-    let run = directory.url.appendingPathComponent("run").path
-    let program = [product("swift-dp-train"), "train", "--run-dir", run] + Self.endless
-    let job = try mpirun(
-      np: 3, program, options: ["-q", "--bind-to", "none"], timeLimit: 60,
-      intervention: Intervention(afterOutput: "save  step ") {
-        for process in try processes(of: directory.url.path).values { kill(process, SIGUSR1) }
-      })
-    #expect(job.exitCode == 75 && !job.timedOut, "\(job.transcript)")
-    let rest = try mpirun(
-      np: 2, program + ["--stop-after", "1s"], options: ["-q", "--bind-to", "none"], timeLimit: 60)
-    #expect(rest.exitCode == 75 && rest.standardError.contains("going on from"), "\(rest.transcript)")
+    try expectToGoOnAfterASignal(Self.endless, ranks: 2, in: directory)
   }
 
   @Test(arguments: [1, 2]) func aStoppedRankIsNamed(rank: Int) throws {

@@ -103,6 +103,15 @@ struct Record: Equatable, CustomStringConvertible {
   var description: String { summary }
 }
 
+/// Trains to the end in a run directory of that name and reads what is left.
+func record(
+  _ arguments: [String], _ launch: Launch, in directory: TemporaryDirectory, _ name: String
+) throws -> Record {
+  let job = try launch.run(["train", "--run-dir", name] + arguments, in: directory.url)
+  try #require(job.exitCode == 0, "\(job.transcript)")
+  return try Record(job, directory: directory.url.appendingPathComponent(name))
+}
+
 /// Trains to the end in a directory of its own and reads what is left.
 func record(_ arguments: [String], _ launch: Launch, timeLimit: Double = 120) throws -> Record {
   let directory = try TemporaryDirectory()
