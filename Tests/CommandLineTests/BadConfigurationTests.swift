@@ -222,11 +222,15 @@ import Testing
     let workbench = try Workbench()
     let url = workbench.directory.url
     let first = try Launch.alone.run(
-      ["train", "--run-dir", "first", "--clip-norm", "2", "--random-crop", "1"] + Workbench.mnist + Workbench.brief,
-      in: url)
+      ["train", "--run-dir", "first", "--clip-norm", "2", "--random-crop", "1", "--horizontal-flip"] + Workbench.mnist
+        + Workbench.brief, in: url)
     let again = try Launch.ranks(1).run(["train", "--run-dir", "again", "--config", "first/config.yaml"], in: url)
     let other = try Launch.alone.run(
-      ["train", "--run-dir", "other", "--config", "first/config.yaml", "--epochs", "1", "--no-shuffle"], in: url)
+      [
+        "train", "--run-dir", "other", "--config", "first/config.yaml", "--epochs", "1", "--no-shuffle",
+        "--random-crop=0",
+        "--no-horizontal-flip",
+      ], in: url)
     for job in [first, again, other] { try #require(job.exitCode == 0, "\(job.transcript)") }
     #expect(try workbench.bytes("first/config.yaml") == workbench.bytes("again/config.yaml"))
     func summary(_ name: String, _ job: CommandResult) throws -> String {
@@ -235,6 +239,8 @@ import Testing
     #expect(try summary("first", first) == summary("again", again))
     #expect(try summary("first", first) != summary("other", other))
     let settings = String(decoding: try workbench.bytes("other/config.yaml"), as: UTF8.self)
-    #expect(settings.contains("\nepochs: 1\n") && settings.contains("\nshuffle: false\n"), "\(settings)")
+    for line in ["epochs: 1", "shuffle: false", "random-crop: 0", "horizontal-flip: false"] {
+      #expect(settings.contains("\n\(line)\n"), "\(settings)")
+    }
   }
 }

@@ -20,7 +20,7 @@ import Training
       { $0.model = .cnn }, { $0.dropout = 0.5 }, { $0.dataset = .mnist },
       { $0.synthetic.shape = ImageShape(channels: 1, height: 2, width: 3) }, { $0.synthetic.classCount = 3 },
       { $0.synthetic.trainCount = 3 }, { $0.synthetic.testCount = 3 }, { $0.holdOut = 3 }, { $0.shuffles = false },
-      { $0.dropsLast = true }, { $0.augmentation = [.randomCrop(padding: 2)] }, { $0.augmentation = [.horizontalFlip] },
+      { $0.dropsLast = true }, { $0.randomCrop = 2 }, { $0.flipsHorizontally = true },
       { $0.seed = 3 }, { $0.batchSize = 3 }, { $0.length = .steps(5) }, { $0.length = .epochs(6) },
       { $0.microBatchSize = 3 }, { $0.shards = 3 }, { $0.threadsPerShard = 3 }, { $0.learningRate = 0.3 },
       { $0.momentum = 0.3 }, { $0.nesterov = true }, { $0.weightDecay = 0.3 }, { $0.decaysAll = true },
@@ -48,7 +48,7 @@ import Training
       #expect(texts.insert(recipe.configurationText(dataDirectory: nil)).inserted, "change \(number)")
     }
     // Every stored field of a recipe but the block of evaluation, which no flag changes, is changed above.
-    #expect(Mirror(reflecting: Recipe()).children.count == 61)
+    #expect(Mirror(reflecting: Recipe()).children.count == 62)
   }
 
   /// A short run of default settings is a run: its warm-up is a tenth of it at most.

@@ -1,11 +1,9 @@
 import Collectives
-import Datasets
 import Optimizers
 
 extension Recipe {
   /// Every resolved setting by the name of its flag: what the run's `config.yaml` holds and `--config` reads back.
   public func settings(dataDirectory: String?) -> [(key: String, value: String?)] {
-    func crop(_ map: ImageMap) -> Int? { if case .randomCrop(let padding) = map { padding } else { nil } }
     var lengthSetting: (key: String, value: String?) {
       switch length {
       case .epochs(let epochs): ("epochs", "\(epochs)")
@@ -18,8 +16,8 @@ extension Recipe {
       ("synthetic-train", "\(synthetic.trainCount)"), ("synthetic-test", "\(synthetic.testCount)"),
       ("zero-init-residual", "\(zeroesResiduals)"), ("hold-out", "\(holdOut)"), ("shuffle", "\(shuffles)"),
       ("drop-last", "\(dropsLast)"),
-      ("random-crop", "\(augmentation.compactMap(crop).first ?? 0)"),
-      ("horizontal-flip", "\(augmentation.contains(.horizontalFlip))"), ("seed", "\(seed)"),
+      ("random-crop", "\(randomCrop)"),
+      ("horizontal-flip", "\(flipsHorizontally)"), ("seed", "\(seed)"),
       ("batch-size", "\(batchSize)"), lengthSetting, ("micro-batch-size", microBatchSize.map(String.init)),
       ("shards", shards.map(String.init)), ("threads-per-shard", threadsPerShard.map(String.init)),
       ("optimizer", optimizer.rawValue), ("beta1", "\(beta1)"), ("beta2", "\(beta2)"),

@@ -20,7 +20,10 @@ public struct Recipe: Sendable, Equatable {
   public var holdOut = 0
   public var shuffles = true
   public var dropsLast = false
-  public var augmentation: [ImageMap] = []
+  /// Pixels that training images are padded by before they are cropped at random; 0 for neither.
+  public var randomCrop = 0
+  /// Whether training images are mirrored at random.
+  public var flipsHorizontally = false
   public var seed: UInt64 = 42
   /// Whether the batch norms that end residual branches start with γ = 0 (Goyal et al., 2017, section 5.1).
   public var zeroesResiduals = false
@@ -143,6 +146,11 @@ public struct Recipe: Sendable, Equatable {
     case paper
     /// Weights alone, and an ε: MLPerf's reference.
     case mlperf
+  }
+
+  /// What happens to training images at random.
+  var augmentation: [ImageMap] {
+    (randomCrop > 0 ? [.randomCrop(padding: randomCrop)] : []) + (flipsHorizontally ? [.horizontalFlip] : [])
   }
 
   func warmupSteps(stepsPerEpoch: Int) -> Int {

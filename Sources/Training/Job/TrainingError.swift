@@ -45,6 +45,7 @@ public struct TrainingError: JobError, CustomStringConvertible, Sendable {
 }
 
 /// Runs `body`; whatever it throws becomes the error that ends the job with the right code.
+@discardableResult
 func classifying<Result>(_ body: () throws -> Result) throws -> Result {
   do { return try body() } catch let failure as JobFailure { throw failure } catch { throw TrainingError(error) }
 }

@@ -28,7 +28,7 @@ final class NodePage: @unchecked Sendable {  // Made once; the words are read an
       memory = nil
     } else {
       let box = Box(try SharedWindow(on: nodes.node, byteCount: Activity.byteCount))
-      activities = try ranks.indices.map { rank in
+      activities = ranks.indices.map { rank in
         guard let base = box.window.part(of: rank).baseAddress else { preconditionFailure("a part without memory") }
         return Activity(at: base.assumingMemoryBound(to: UInt64.self))
       }

@@ -91,31 +91,27 @@ struct CompareCommand: JobCommand {
   }
 
   private func makeJob(ranks: Int) throws -> ComparisonJob {
-    let runs = try ComparisonFile(path: file ?? "", changes: base).runs
-    var lengths = try BatchOptions.parse([])
-    (lengths.epochs, lengths.steps) = (epochs, steps)
-    var length = Recipe()
-    try lengths.apply(to: &length)
+    var length = try RecipeOptions.parse([])
+    (length.batches.epochs, length.batches.steps) = (epochs, steps)
+    _ = try Settings(length)
+    let runs = try ComparisonFile(path: file ?? "", changes: base, last: length).runs
     let seeds = try seedList()
     var template = TrainingJob(Recipe())
     template.sharing = try sharing.sharing()
     template.logEvery = logEvery
     template.watchdogSeconds = watchdog
     try applyJobOptions(to: &template)
-    let all = try runs.flatMap { name, options in
-      var options = options
-      options.batches.override(with: lengths)
-      if secondsEach != nil && options.batches.epochs == nil && options.batches.steps == nil {
+    let all = try runs.flatMap { name, settings in
+      if secondsEach != nil && !settings.hasLength {
         throw TrainingError(
           .badConfiguration,
           "run \(name): --seconds-each needs a length that learning rates follow; give --epochs or --steps too, more than "
             + "the time allows, or set epochs or steps below base.")
       }
-      let recipe = try options.recipe()
-      return (seeds ?? [recipe.seed]).map { seed in
-        var recipe = recipe
+      return (seeds ?? [settings.recipe.seed]).map { seed in
+        var recipe = settings.recipe
         recipe.seed = seed
-        return ComparisonJob.Run(name: name, recipe: recipe, dataDirectory: options.data.set.dataDir)
+        return ComparisonJob.Run(name: name, recipe: recipe, dataDirectory: settings.dataDirectory)
       }
     }
     var job = ComparisonJob(all, directory: out ?? "", command: command(ranks: ranks), template: template)

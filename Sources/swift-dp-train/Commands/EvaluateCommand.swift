@@ -50,8 +50,8 @@ struct EvaluateCommand: JobCommand {
   }
 
   private func makeJob(_ text: String, _ path: String) throws -> EvaluationJob {
-    let options = try RecipeOptions(ConfigurationFile(text: text, path: path))
-    return EvaluationJob(try options.recipe(), dataDirectory: dataDir ?? options.data.set.dataDir)
+    let settings = try Settings(RecipeOptions(ConfigurationFile(text: text, path: path)))
+    return EvaluationJob(settings.recipe, dataDirectory: dataDir ?? settings.dataDirectory)
   }
 
   private func lines(_ report: EvaluationJob.Report) -> [String] {

@@ -20,10 +20,9 @@ struct ReplayCommand: JobCommand {
   func run(_ world: Communicator) throws -> Int32 {
     let file = runDirectory + "/config.yaml"
     let job = try world.agree {
-      let options = try RecipeOptions(ConfigurationFile(path: file))
+      let settings = try Settings(RecipeOptions(ConfigurationFile(path: file)))
       return ReplayJob(
-        try options.recipe(), dataDirectory: dataDir ?? options.data.set.dataDir, runDirectory: runDirectory, step: step
-      )
+        settings.recipe, dataDirectory: dataDir ?? settings.dataDirectory, runDirectory: runDirectory, step: step)
     }
     let report = try job.run(world)
     let differing = try world.agree { world.rank == 0 ? report.differingShards : [] }

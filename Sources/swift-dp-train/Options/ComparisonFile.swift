@@ -13,18 +13,16 @@ import Yams
 ///         all-reduce: double-tree
 struct ComparisonFile {
   /// In the order of the file.
-  let runs: [(name: String, options: RecipeOptions)]
+  let runs: [(name: String, settings: Settings)]
 
-  /// - Parameter changes: `key=value` of settings that are stronger than those of base.
-  init(path: String, changes: [String] = []) throws {
+  /// - Parameters:
+  ///   - changes: `key=value` of settings that are stronger than those of base.
+  ///   - last: settings that are stronger than all of the file.
+  init(path: String, changes: [String], last: RecipeOptions) throws {
     let text: String
     do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
       throw TrainingError(.badConfiguration, "\(path): cannot be read as text; check the path.")
     }
-    try self.init(text: text, path: path, changes: changes)
-  }
-
-  init(text: String, path: String, changes: [String] = []) throws {
     guard let root = try ConfigurationFile.root(text, path: path)?.mapping else {
       throw TrainingError(.badConfiguration, "\(path): has no runs; write `runs:` with a name and settings for each.")
     }
@@ -34,8 +32,8 @@ struct ComparisonFile {
         "\(path): \(key.string ?? "a key that is no word") stands beside base and runs; put settings of all runs below base."
       )
     }
-    var base = try RecipeOptions(root["base"], place: "\(path): base")
-    base.override(with: try Self.options(changes))
+    let base = try RecipeOptions(root["base"], place: "\(path): base")
+    let changed = try Self.options(changes)
     guard let mapping = root["runs"]?.mapping, !mapping.isEmpty else {
       throw TrainingError(.badConfiguration, "\(path): has no runs; write `runs:` with a name and settings for each.")
     }
@@ -46,7 +44,14 @@ struct ComparisonFile {
           "\(path): a run cannot be called \(key.string ?? "that"); give up to 40 letters, digits, dots, dashes and "
             + "underscores, a letter or digit first.")
       }
-      return (name, try Self.options(value, over: base, place: "\(path): run \(name)"))
+      let place = "\(path): run \(name)"
+      let own = try RecipeOptions(value, place: place)
+      do {
+        let settings = try Settings(base, changed, own, last)
+        // What a run has of its own must have an effect.
+        try own.checkUse(in: settings.recipe)
+        return (name, settings)
+      } catch let error as TrainingError { throw TrainingError(error.code, "\(place): \(error.description)") }
     }
   }
 
@@ -60,16 +65,6 @@ struct ComparisonFile {
     return try RecipeOptions(.mapping(Node.Mapping(pairs)), place: "--base")
   }
 
-  /// A run's options, whose own settings must have an effect.
-  private static func options(_ node: Node, over base: RecipeOptions, place: String) throws -> RecipeOptions {
-    let own = try RecipeOptions(node, place: place)
-    var options = base
-    options.override(with: own)
-    do { try own.checkUse(in: options.recipe()) } catch let error as TrainingError {
-      throw TrainingError(error.code, "\(place): \(error.description)")
-    }
-    return options
-  }
 }
 
 extension RecipeOptions {

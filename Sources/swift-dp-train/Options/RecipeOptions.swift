@@ -15,16 +15,14 @@ struct RecipeOptions: ParsableArguments {
   @OptionGroup(title: "Kernels") var kernels: KernelOptions
   @OptionGroup(title: "Sum of gradients") var reduction: ReductionOptions
 
-  /// The recipe that the options describe.
-  func recipe() throws -> Recipe {
-    var recipe = Recipe()
+  /// Changes what the options give and leaves the rest, so that sources of settings are applied one over another.
+  func apply(to recipe: inout Recipe) throws {
     try data.apply(to: &recipe)
     try batches.apply(to: &recipe)
     try optimizer.apply(to: &recipe)
     try method.apply(to: &recipe)
     try kernels.apply(to: &recipe)
     try reduction.apply(to: &recipe)
-    return recipe
   }
 }
 
@@ -66,9 +64,9 @@ struct DataOptions: ParsableArguments {
     if let dropLast { recipe.dropsLast = dropLast }
     if let randomCrop {
       try check((0...64).contains(randomCrop), "--random-crop \(randomCrop)", "give a padding of 0 to 64 pixels")
-      if randomCrop > 0 { recipe.augmentation.append(.randomCrop(padding: randomCrop)) }
+      recipe.randomCrop = randomCrop
     }
-    if horizontalFlip == true { recipe.augmentation.append(.horizontalFlip) }
+    if let horizontalFlip { recipe.flipsHorizontally = horizontalFlip }
     if let seed { recipe.seed = seed }
   }
 }
@@ -185,11 +183,6 @@ struct OptimizerOptions: ParsableArguments {
       recipe.labelSmoothing = labelSmoothing
     }
     if let averageDecay { recipe.averageDecay = averageDecay }
-    // The chain knows the rest of what cannot be meant; the schedule does once the data are there.
-    do {
-      _ = try recipe.transformations()
-      _ = try recipe.average()
-    } catch { throw TrainingError(error) }
   }
 
   private func applyRates(to recipe: inout Recipe) throws {

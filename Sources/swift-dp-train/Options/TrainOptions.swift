@@ -9,18 +9,11 @@ struct TrainOptions: ParsableArguments {
 
   /// The job that the options describe, over those of the configuration file, if one is named.
   func job() throws -> TrainingJob {
-    var options = recipeOptions
-    if let path = jobOptions.config {
-      options = try RecipeOptions(ConfigurationFile(path: path))
-      do { _ = try options.recipe() } catch let error as TrainingError {
-        throw TrainingError(error.code, "\(path): \(error.description)")
-      }
-      options.override(with: recipeOptions)
-    }
+    let settings = try settings()
     // What the command line gives must have an effect; a file may hold settings for other uses.
-    try recipeOptions.checkUse(in: options.recipe())
-    var job = TrainingJob(try options.recipe())
-    job.dataDirectory = options.data.set.dataDir
+    try recipeOptions.checkUse(in: settings.recipe)
+    var job = TrainingJob(settings.recipe)
+    job.dataDirectory = settings.dataDirectory
     job.runDirectory = jobOptions.runDir
     job.resume =
       switch jobOptions.resume {
@@ -55,6 +48,15 @@ struct TrainOptions: ParsableArguments {
       }
     }
     return job
+  }
+
+  private func settings() throws -> Settings {
+    guard let path = jobOptions.config else { return try Settings(recipeOptions) }
+    let file = try RecipeOptions(ConfigurationFile(path: path))
+    do { _ = try Settings(file) } catch let error as TrainingError {
+      throw TrainingError(error.code, "\(path): \(error.description)")
+    }
+    return try Settings(file, recipeOptions)
   }
 }
 
