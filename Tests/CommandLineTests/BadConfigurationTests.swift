@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Settings that cannot be meant end a job with 64 and one sentence that names the flag, its value and the remedy.
-@Suite(.serialized) struct BadConfigurationTests {
+@Suite struct BadConfigurationTests {
   static let help = "See swift-dp-train --help."
 
   static let models = ModelName.allCases.map(\.rawValue).joined(separator: ", ")
@@ -106,6 +106,10 @@ import Testing
       "--warmup-start reference",
       "--warmup-start reference with --scale-lr none cannot be: give --scale-lr linear or sqrt, or a rate, or leave it "
         + "out."
+    ),
+    (
+      "--optimizer lamb --nesterov",
+      "--nesterov true with --optimizer lamb cannot be: give --optimizer sgd or lars, or leave it out."
     ),
     (
       "--optimizer adamw --momentum-correction",

@@ -137,16 +137,16 @@ import Training
       kill -USR1 $job
       wait $job
       """
-    let program = [product("swift-dp-train")] + Self.arguments("--steps 300 --seeds 7")
+    let program = [product("swift-dp-train")] + Self.arguments("--steps 150 --seeds 7")
     let job = try run(["sh", "-c", script, "sh"] + program, in: directory.url, timeLimit: 60)
     try #require(job.exitCode == 75, "\(job.transcript)")
     #expect(job.standardOutput.contains("saved (75)  asked to stop with 0 of 2 runs finished"), "\(job.transcript)")
     #expect(try Self.text("out/report.md", in: directory).contains("- tree, seed 7: not begun."))
-    let again = try Launch.ranks(2).run(Self.arguments("--steps 300 --seeds 7"), in: directory.url)
+    let again = try Launch.ranks(2).run(Self.arguments("--steps 150 --seeds 7"), in: directory.url)
     try #require(again.exitCode == 0, "\(again.transcript)")
 
     let other = try Self.directory(text)
-    let undisturbed = try Launch.alone.run(Self.arguments("--steps 300 --seeds 7"), in: other.url)
+    let undisturbed = try Launch.alone.run(Self.arguments("--steps 150 --seeds 7"), in: other.url)
     try #require(undisturbed.exitCode == 0, "\(undisturbed.transcript)")
     #expect(try Self.state("ring-seed7", in: directory) == Self.state("ring-seed7", in: other))
     #expect(try Self.figures(directory) == Self.figures(other))
@@ -195,7 +195,7 @@ import Training
     let changed = Self.base + "  c: {}\n  b:\n    momentum: 0.5\n    seed: 42\n"
     try Data(changed.utf8).write(to: directory.url.appendingPathComponent("methods.yaml"))
     let before = try contents(of: directory)
-    let refused = try Launch.ranks(2).run(Self.arguments("--steps 3"), in: directory.url)
+    let refused = try Launch.refused(2).run(Self.arguments("--steps 3"), in: directory.url)
     #expect(
       refused.standardError
         == "error (64): run b: out/runs/b-seed42 was begun with other settings (momentum was 0.9, is 0.5); "
@@ -279,11 +279,40 @@ import Training
   @Test func ranksThatARunCannotUseAreFoundBeforeTheFirstStarts() throws {
     let directory = try Self.directory(
       "base:\n  dataset: synthetic\n  model: mlp\nruns:\n  a: {}\n  b:\n    shards: 1")
-    let job = try Launch.ranks(2).run(Self.arguments("--steps 1"), in: directory.url)
+    let job = try Launch.refused(2).run(Self.arguments("--steps 1"), in: directory.url)
     #expect(
       job.standardError
         == "error (64): run b: 2 ranks cannot host 1 shard: start at most 1 rank, or raise --shards.\n")
     #expect(job.exitCode == 64 && !FileManager.default.fileExists(atPath: directory.url.path + "/out"))
+  }
+
+  /// What only some runs cannot have is found before the first of them starts, too.
+  @Test func whatALaterRunCannotHaveIsFoundBeforeTheFirstStarts() throws {
+    for (runs, options, sentence) in [
+      ("  a: {}\n  b:\n    method: downpour\n    shards: 1\n", "--delay 1:60", "run b: --delay 1:60"),
+      ("  a: {}\n  b:\n    zero-init-residual: true\n", "", "run b: --zero-init-residual"),
+    ] {
+      let directory = try Self.directory(Self.base + runs)
+      let job = try Launch.refused(2).run(Self.arguments("--steps 1 " + options), in: directory.url)
+      #expect(job.exitCode == 64 && job.standardError.contains("error (64): \(sentence)"), "\(job.transcript)")
+      #expect(!FileManager.default.fileExists(atPath: directory.url.path + "/out"))
+    }
+  }
+
+  /// Where jobs of other ranks or delays have ended some of the runs, the report says so.
+  @Test func timesOfOtherJobsAreToldApart() throws {
+    let directory = try Self.directory(Self.base + "  a: {}\n")
+    let first = try Launch.ranks(2).run(Self.arguments("--steps 2 --delay 1:1"), in: directory.url)
+    try #require(first.exitCode == 0, "\(first.transcript)")
+    #expect(try Self.text("out/report.md", in: directory).contains("\n2 ranks, --delay 1:1; numerics "))
+    try Data((Self.base + "  a: {}\n  b: {}\n").utf8).write(to: directory.url.appendingPathComponent("methods.yaml"))
+    let second = try Launch.alone.run(Self.arguments("--steps 2"), in: directory.url)
+    try #require(second.exitCode == 0, "\(second.transcript)")
+    let report = try Self.text("out/report.md", in: directory)
+    #expect(
+      report.contains(
+        "\nTimes cannot be compared, because runs were ended by different jobs: a-seed42 by 2 ranks, --delay 1:1; "
+          + "b-seed42 by 1 rank.\n"), "\(report)")
   }
 
   /// The command line's settings are stronger than those of base, and weaker than a run's.

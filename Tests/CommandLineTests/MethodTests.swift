@@ -46,7 +46,7 @@ import Training
         "--model", "mlp", "--batch-size", "6", "--epochs", "1", "--learning-rate", "0.01", "--shards", "3", "--method",
       ] + method
     let stopped = try Launch.ranks(3).run(
-      ["train", "--run-dir", "run", "--delay", "random:60", "--stop-after", "2s"] + arguments, in: directory.url)
+      ["train", "--run-dir", "run", "--delay", "random:60", "--stop-after", "1s"] + arguments, in: directory.url)
     #expect(stopped.exitCode == 75, "\(stopped.transcript)")
     var records: [Record] = []
     for (name, ranks) in [("run", 2), ("whole", 3)] {
@@ -73,6 +73,46 @@ import Training
       records.append(try Record(job, directory: directory.url.appendingPathComponent("r\(ranks)")))
     }
     #expect(records[0].summary == records[1].summary)
+  }
+
+  /// With H = 1 local SGD is synchronous SGD, to the bit, on ranks with several shards too; as is what it begins with.
+  @Test(arguments: [["--optimizer", "lamb"], ["--optimizer", "lars", "--clip-norm", "0.1"]])
+  func sumsUpdateAllShardsAlike(_ optimizer: [String]) throws {
+    let directory = try TemporaryDirectory()
+    let shards = ["--shards", "3"] + optimizer
+    let synchronous = try train(shards, .ranks(2), in: directory, "synchronous")
+    for (name, method) in [
+      ("local", ["local", "--local-steps", "1"]), ("post-local", ["local", "--local-after", "2"]),
+      ("easgd", ["easgd", "--local-after", "2"]),
+    ] {
+      let local = try train(shards + ["--method"] + method, .ranks(2), in: directory, name)
+      #expect(local.files["model.safetensors"] == synchronous.files["model.safetensors"], "\(name)")
+    }
+  }
+
+  /// A run whose shards have parted goes on from their mean where it is told to be synchronous.
+  @Test func shardsThatHavePartedCanSumGradients() throws {
+    let directory = try TemporaryDirectory()
+    let arguments = ["--shards", "3", "--method", "local", "--local-steps"]
+    _ = try train(arguments + ["4", "--save-every", "1", "--keep", "99"], .ranks(2), in: directory, "run")
+    let resume = ["--resume", "run/checkpoints/step-00000003", "--allow-changed"]
+    let two = try train(arguments + ["1"] + resume, .ranks(2), in: directory, "two")
+    let three = try train(arguments + ["1"] + resume, .ranks(3), in: directory, "three")
+    #expect(two.summary == three.summary)
+  }
+
+  /// What is sent for evaluations and saves is no part of a method.
+  @Test(arguments: ["local --local-steps 5", "stochastic-push"]) func evaluationsAreNotCounted(_ method: String) throws
+  {
+    let directory = try TemporaryDirectory()
+    let arguments = ["--shards", "4", "--method"] + method.split(separator: " ").map(String.init)
+    func bytes(_ name: String, _ further: [String]) throws -> Int {
+      _ = try train(arguments + further, .ranks(2), in: directory, name)
+      let events = try String(contentsOf: directory.url.appendingPathComponent("\(name)/events.jsonl"), encoding: .utf8)
+      return events.matches(of: /"gradient_bytes":(\d+)/).compactMap { Int($0.1) }.max() ?? 0
+    }
+    let often = try bytes("often", ["--evaluate-every", "1", "--save-every", "1"])
+    #expect(try often == bytes("seldom", []) && often > 0)
   }
 
   /// With H = 1 local SGD is synchronous SGD, to the bit.
@@ -141,6 +181,10 @@ import Training
       (["--method", "easgd", "--local-momentum", "keep"], "--local-momentum keep with --method easgd"),
       (["--method", "local", "--elastic-rate", "0.1"], "--elastic-rate 0.1 with --method local"),
       (["--method", "easgd", "--elastic-rate", "1.5"], "--elastic-rate 1.5"),
+      (
+        ["--method", "easgd", "--elastic-rate", "0.3", "--shards", "4"],
+        "--elastic-rate 0.3 of each of 4 shards moves the center past their mean: give at most 1 ÷ 4."
+      ),
       (["--method", "local", "--average-parameters", "0.9"], "--average-parameters 0.9 with --method local"),
       (["--method", "hogwild"], "--method hogwild"),
       (

@@ -265,7 +265,8 @@ import Training
       (["--method", "gossip", "--overlap", "on"], 2, "--overlap on with --method gossip cannot be"),
       (["--method", "gossip", "--compress", "float16"], 2, "--compress float16 with --method gossip cannot be"),
     ] {
-      let job = try Launch.ranks(ranks).run(["train", "--run-dir", "run"] + Self.small + arguments, in: directory.url)
+      let job = try Launch.refused(ranks).run(
+        ["train", "--run-dir", "run"] + Self.small + arguments, in: directory.url)
       #expect(job.exitCode == 64 && job.standardError.contains("error (64): \(sentence)"), "\(job.transcript)")
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import TensorFiles
 import TestSupport
 import Testing
 
@@ -58,6 +59,41 @@ import Testing
     let events = try String(contentsOf: directory.url.appendingPathComponent("run/events.jsonl"), encoding: .utf8)
     // After steps 1, 20, 40 and 60.
     #expect(events.split(separator: "\n").filter { $0.contains(#""event":"asynchronous""#) }.count == 4)
+  }
+
+  /// Where no gradient moves anything there is nothing to be compensated: not what batch norms have measured either.
+  @Test func runningStatisticsAreNotCompensated() throws {
+    let directory = try TemporaryDirectory()
+    let arguments =
+      synthetic("3x8x8", train: 240, test: 20) + [
+        "--model", "resnet20-cifar", "--batch-size", "8", "--steps", "30", "--learning-rate", "1e-30",
+        "--threads-per-shard", "1", "--method", "downpour", "--delay",
+      ]
+    var measured: [[Float]] = []
+    for (name, further) in [("plain", ["random:5"]), ("compensated", ["random:5", "--delay-compensation", "100"])] {
+      _ = try trainAsynchronously(arguments + further, .ranks(3), in: directory, name)
+      let file = try SafetensorsFile(path: directory.url.appendingPathComponent("\(name)/model.safetensors").path)
+      measured.append(
+        try file.tensors.filter { $0.name.hasSuffix("running_var") }.flatMap { try file.floats($0.name) })
+    }
+    #expect(measured[0].count > 100 && measured[0].count == measured[1].count)
+    // Batches differ, and come in another order.
+    #expect(zip(measured[0], measured[1]).allSatisfy { $1 > 0 && $1 < 4 * $0 && $0 < 4 * $1 }, "\(measured)")
+  }
+
+  /// However many gradients are pushed together, running statistics go no further than to what was measured.
+  @Test func runningStatisticsOfManyPartsStayVariances() throws {
+    let directory = try TemporaryDirectory()
+    let arguments =
+      synthetic("3x8x8", train: 240, test: 20) + [
+        "--model", "resnet20-cifar", "--batch-size", "4", "--steps", "48", "--learning-rate", "1e-30",
+        "--threads-per-shard", "1", "--method", "downpour", "--push-every", "24",
+      ]
+    _ = try trainAsynchronously(arguments, .ranks(2), in: directory)
+    let file = try SafetensorsFile(path: directory.url.appendingPathComponent("run/model.safetensors").path)
+    for tensor in file.tensors where tensor.name.hasSuffix("running_var") {
+      #expect(try file.floats(tensor.name).allSatisfy { $0 > 0 }, "\(tensor.name)")
+    }
   }
 
   @Test func aSlowWorkerDoesLess() throws {
@@ -169,6 +205,10 @@ import Testing
         downpour + ["--delay-compensation", "0.1", "--fetch-every", "2"], 2,
         "--delay-compensation 0.1 with --fetch-every 2 cannot be"
       ),
+      (
+        downpour + ["--delay-compensation", "0.1", "--push-every", "2"], 2,
+        "--delay-compensation 0.1 with --push-every 2 cannot be"
+      ),
       (["--method", "backup-workers", "--backup", "2"], 3, "--backup 2 of 2 workers leaves no gradient"),
       (
         ["--method", "backup-workers", "--servers", "2"], 4,
@@ -177,7 +217,8 @@ import Testing
       (["--method", "backup-workers", "--shards", "3"], 3, "--method backup-workers has 3 shards on 2 workers"),
       (["--delay", "fast"], 1, "--delay fast cannot be: give RANK:MS, MS, random:MS or exponential:MS"),
     ] {
-      let job = try Launch.ranks(ranks).run(["train", "--run-dir", "run"] + Self.small + arguments, in: directory.url)
+      let job = try Launch.refused(ranks).run(
+        ["train", "--run-dir", "run"] + Self.small + arguments, in: directory.url)
       #expect(job.exitCode == 64 && job.standardError.contains("error (64): \(sentence)"), "\(job.transcript)")
     }
   }

@@ -7,9 +7,17 @@ struct Launch: Sendable, Hashable, CustomStringConvertible {
   /// Nil without a launcher.
   var ranks: Int?
   var binding = ["--bind-to", "none"]
+  /// Whether an end with an error is not waited for.
+  var isImpatient = false
 
   static let alone = Launch(ranks: nil)
   static func ranks(_ count: Int) -> Launch { Launch(ranks: count) }
+  /// A job that all ranks leave with an error at its beginning.
+  static func refused(_ count: Int) -> Launch {
+    var launch = ranks(count)
+    launch.isImpatient = true
+    return launch
+  }
   /// Each rank on one core; where ranks outnumber cores they share some.
   static func bound(_ count: Int) -> Launch {
     Launch(ranks: count, binding: ["--bind-to", "core:overload-allowed"])
@@ -26,8 +34,9 @@ struct Launch: Sendable, Hashable, CustomStringConvertible {
     guard let ranks else {
       return try TestSupport.run(program, environment: Self.neutral, in: directory, timeLimit: timeLimit)
     }
+    let environment = Self.neutral.merging(isImpatient ? impatience : [:]) { $1 }
     return try mpirun(
-      np: ranks, program, options: ["-q"] + binding, environment: Self.neutral, in: directory, timeLimit: timeLimit)
+      np: ranks, program, options: ["-q"] + binding, environment: environment, in: directory, timeLimit: timeLimit)
   }
 
   var description: String {

@@ -3,6 +3,10 @@ import Foundation
 /// One job at a time: jobs side by side on few cores would run into each other's time limits.
 let oneJob = NSLock()
 
+/// Has Open MPI's `mpirun` end at once when a rank has ended with another code than 0. Else it gives the others a second, twice: for
+/// jobs all of whose ranks end by themselves.
+public let impatience = ["OMPI_MCA_odls_base_sigkill_timeout": "0"]
+
 /// Runs a program under `mpirun` with `np` ranks, however few cores there are and also as root.
 ///
 /// - Parameters:

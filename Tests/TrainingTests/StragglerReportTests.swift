@@ -49,6 +49,16 @@ import Training
     #expect(report.isNotable(seconds: 40) && !report.isNotable(seconds: 20))
   }
 
+  /// Two workers take eight parts of a batch: each has four turns in a step, with an exchange in each.
+  @Test func turnsOfAStepAddUp() throws {
+    let turns = MeasuredTurns([[0.01, 0.01, 0.005, 0.005], [0.01, 0.01, 0.005, 0.005]])
+    let ran = StragglerMethod(.downpour, localSteps: 1, backup: 1)
+    let report = try #require(
+      StragglerReport(turns, [ran], ran: ran, samplesPerStep: 80, measured: 1000, ticketsPerStep: 4))
+    #expect(abs(report.exchangeSeconds - 0.02) < 1e-6)
+    #expect(abs(report.methods[0].samplesPerSecond - 80 / 0.06) < 1, "\(report.methods)")
+  }
+
   @Test func equalRanksAreNotSpokenOf() throws {
     let even: [Float] = [0.1, 0.11, 0.1, 0.1, 0.05, 0.06, 0.05, 0.05]
     let report = try #require(

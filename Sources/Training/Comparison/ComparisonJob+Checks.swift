@@ -29,7 +29,11 @@ extension ComparisonJob {
       func known(_ value: Int) -> Int? { value > 0 ? value : nil }
       let threads = run.recipe.threadsPerShard ?? known(stored[2 * index + 1])
       let shards = run.recipe.shards ?? known(stored[2 * index])
-      let resources = try naming(run.name) { try run.recipe.resources(on: world, shards: shards, threads: threads) }
+      let resources = try naming(run.name) {
+        let resources = try run.recipe.resources(on: world, shards: shards, threads: threads)
+        try world.agree { try template.delay?.check(ranks: world.size - run.recipe.serverRanks) }
+        return resources
+      }
       (run.recipe.shards, run.recipe.threadsPerShard) = (resources.shards, resources.threadsPerShard)
       return run
     }
@@ -46,6 +50,7 @@ extension ComparisonJob {
             ?? TrainingData(run.recipe, directory: run.dataDirectory)
           data = (run, read)
           try run.recipe.check(against: read)
+          if run.recipe.zeroesResiduals { try read.network(run.recipe).checkResidualBranches() }
         }
       }
     }

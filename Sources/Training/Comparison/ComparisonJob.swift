@@ -79,6 +79,17 @@ public struct ComparisonJob: Sendable {
     return try Outcome(exitCode: exitCode(progress, world), report: progress?.report)
   }
 
+  /// What times depend on beside a run's settings.
+  fileprivate func conditions(ranks: Int) -> String {
+    let sharing = template.sharing
+    var parts = [count(ranks, "rank")]
+    if let delay = template.delay { parts.append("--delay \(delay)") }
+    if sharing.transport != .auto { parts.append("--transport \(sharing.transport.rawValue)") }
+    if sharing.update != .sliced { parts.append("--update \(sharing.update.rawValue)") }
+    if sharing.overlap != .auto { parts.append("--overlap \(sharing.overlap.rawValue)") }
+    return parts.joined(separator: ", ")
+  }
+
   private func stopped(_ progress: Progress?) -> Outcome {
     Outcome(exitCode: ExitCode.savedOnRequest.rawValue, report: progress?.report)
   }
@@ -121,6 +132,7 @@ private struct Progress {
   private let directory: String
   private var record: ComparisonRecord
   private(set) var compared: [ComparedRun]
+  private let conditions: String
 
   /// - Throws: 64 where a run was begun with other settings.
   init(_ job: ComparisonJob, _ runs: [ComparisonJob.Run], _ before: ComparisonRecord?, _ world: Communicator) throws {
@@ -129,9 +141,13 @@ private struct Progress {
       command: job.command, ranks: world.size, machine: Fingerprint.ofThisMachine().description,
       secondsOfTraining: job.template.secondsOfTraining,
       runs: runs.map { run in
-        let failure = before?.runs.first { $0.label == run.label }?.failure
-        return .init(name: run.name, seed: run.recipe.seed, settings: run.settings, failure: failure)
+        let stored = before?.runs.first { $0.label == run.label }
+        var own = ComparisonRecord.Run(
+          name: run.name, seed: run.recipe.seed, settings: run.settings, failure: stored?.failure)
+        own.conditions = stored?.conditions
+        return own
       })
+    conditions = job.conditions(ranks: world.size)
     record.target = job.target
     try before?.checkSame(record, in: directory)
     compared = try record.compared(in: directory)
@@ -149,7 +165,7 @@ private struct Progress {
 
   /// Takes up what a run has come to, and writes all anew.
   mutating func update(_ index: Int, _ failure: RunFailure?) throws {
-    record.runs[index].failure = failure
+    (record.runs[index].failure, record.runs[index].conditions) = (failure, conditions)
     compared[index] = try record.compared(record.runs[index], in: directory)
     // A run may fail before it has a directory.
     if let failure { compared[index].state = .failed(failure) }

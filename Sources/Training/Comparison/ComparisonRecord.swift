@@ -23,6 +23,8 @@ public struct ComparisonRecord: Codable, Sendable {
     /// As `config.yaml` has them, with shards and threads.
     public var settings: String
     public var failure: RunFailure?
+    /// What times depend on beside the settings, of the job that ended it; nil while none has.
+    public var conditions: String?
 
     public init(name: String, seed: UInt64, settings: String, failure: RunFailure? = nil) {
       (self.name, self.seed, self.settings, self.failure) = (name, seed, settings, failure)

@@ -16,7 +16,7 @@ extension ComparisonReport {
     var lines = ["# Comparison", ""]
     lines += record.command.split(separator: "\n").map { "    " + $0 }
     lines += [
-      "", "\(count(record.ranks, "rank")), \(record.machine).", "",
+      "", "\(conditions)\(record.machine).", "",
       "\(finishedCount) of \(count(runs.count, "run")) finished. Values are means over seeds ± their standard deviation.",
       "",
     ]
@@ -34,7 +34,7 @@ extension ComparisonReport {
     }
     lines += [
       "",
-      "Train loss is that of the last step's batch. Seconds are those of steps, without evaluation and saving. Waiting is that of "
+      "Train loss is that of the last step's batch, or with workers at their own pace of the steps since the report before. Seconds are those of steps, without evaluation and saving. Waiting is that of "
         + "ranks for each other, in percent of the time of all. Gradient bytes are what the busiest rank would send for the sums "
         + "of gradients, were every shard on a host of its own; sent bytes are what "
         + "rank 0 sent (none over shared memory, and none that an MPI library sent for `native`).",
@@ -42,6 +42,15 @@ extension ComparisonReport {
     ]
     lines += plots.map { "![\($0.plot.title)](\($0.name))" }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// What times depend on beside settings: of all runs, or where they differ of each.
+  private var conditions: String {
+    let ended = record.runs.filter { $0.conditions != nil }
+    let all = Set(ended.compactMap(\.conditions))
+    if all.count < 2 { return "\(all.first ?? count(record.ranks, "rank")); " }
+    return "Times cannot be compared, because runs were ended by different jobs: "
+      + ended.map { "\($0.label) by \($0.conditions ?? "")" }.joined(separator: "; ") + ".\n\n"
   }
 
   /// Of the columns that hold numbers, in the order of the table.

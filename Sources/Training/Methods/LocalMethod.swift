@@ -28,8 +28,7 @@ final class LocalMethod: TrainingMethod {
 
   private let meeting: Meeting
   private let interval: Int
-  /// Steps at the beginning in which H is 1.
-  private let synchronousSteps: Int
+  let synchronousSteps: Int
   private let state: TrainingState
   private let mean: ShardMean
   private var shards: LocalShards
@@ -78,9 +77,7 @@ final class LocalMethod: TrainingMethod {
       enter(.communication)
       let sum = try mean.sumOfGradients()
       enter(.update)
-      // All shards are in step, one without samples too.
-      for index in samples.hosted.indices { shards.update(index, with: sum, at: step, measuringNorm: measuringNorm) }
-      state.parameters.assign(from: shards.parameters[0])
+      shards.updateAll(with: sum, at: step, measuringNorm: measuringNorm)
       return
     }
     let meets = meets(after: step.number)
@@ -122,6 +119,6 @@ final class LocalMethod: TrainingMethod {
     // The center, or where all shards are already.
     if case .elastic = meeting { return }
     guard step > 0, !meets(after: step - 1) else { return }
-    state.parameters.assign(from: try mean.of(shards.parameters))
+    state.parameters.assign(from: try mean.of(shards.parameters, isCounted: false))
   }
 }

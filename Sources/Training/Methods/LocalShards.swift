@@ -26,17 +26,25 @@ struct LocalShards: ~Copyable {
   /// A slot of the optimizer, of each hosted shard.
   func slot(_ index: Int) -> [FloatBuffer] { state.shards.shards.map { state.shards[$0, 1 + index] } }
 
-  /// All begin where the run does.
+  /// All are where the run is.
   func start() {
     for vector in parameters { vector.assign(from: state.parameters) }
     for (index, slot) in state.slots.enumerated() { for vector in self.slot(index) { vector.assign(from: slot) } }
   }
 
-  /// Updates one shard.
-  ///
-  /// - Parameter gradient: nil for its own.
-  mutating func update(_ index: Int, with gradient: FloatBuffer? = nil, at step: UpdateStep, measuringNorm: Bool) {
-    let gradient = gradient ?? gradients[index]
+  /// Updates the run's parameters, which are those of all shards then.
+  mutating func updateAll(with sum: FloatBuffer, at step: UpdateStep, measuringNorm: Bool) {
+    state.updateRunningStatistics(runningStatistics, towards: sum, at: step, average: nil)
+    let vectors = UpdateVectors(
+      parameters: state.parameters.pointer, gradient: sum.pointer, slots: state.slots.map(\.pointer))
+    let norm = local.step(vectors, at: step, measuringNorm: measuringNorm) ?? 0
+    for index in squaredNorms.indices { squaredNorms[index] = norm * norm }
+    start()
+  }
+
+  /// Updates one shard with its own gradient.
+  mutating func update(_ index: Int, at step: UpdateStep, measuringNorm: Bool) {
+    let gradient = gradients[index]
     let shard = state.shards.shards.lowerBound + index
     let vectors = UpdateVectors(
       parameters: parameters[index].pointer, gradient: gradient.pointer,

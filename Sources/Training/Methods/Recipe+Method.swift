@@ -38,7 +38,7 @@ extension Recipe {
   }
 
   /// The job's ranks that host no shards.
-  var serverRanks: Int { method.isAsynchronous ? servers : 0 }
+  package var serverRanks: Int { method.isAsynchronous ? servers : 0 }
 
   /// What becomes of the shards' momentum where their parameters take the mean.
   public enum LocalMomentum: String, Sendable, CaseIterable {

@@ -31,10 +31,13 @@ final class ShardMean {
 
   /// The mean of a vector of each shard, which is valid until the next call. Collective.
   ///
-  /// - Parameter own: of the shards that this rank hosts.
-  func of(_ own: [FloatBuffer]) throws -> FloatBuffer {
+  /// - Parameters:
+  ///   - own: of the shards that this rank hosts.
+  ///   - isCounted: whether it is a part of the method, which methods are compared by, rather than for an evaluation or a save.
+  func of(_ own: [FloatBuffer], isCounted: Bool = true) throws -> FloatBuffer {
     for (place, vector) in zip(vectors.shardGradients, own) { place.assign(from: vector) }
     let sum = try sumOfGradients()
+    if !isCounted { sums -= 1 }
     scale(sum, by: 1 / Float(shards))
     return sum
   }

@@ -143,7 +143,7 @@ final class StochasticPush: TrainingMethod {
         interpolate(sum, towards: arrivals[index], by: arriving)
       }
     }
-    state.parameters.assign(from: try mean.of(departures))
+    state.parameters.assign(from: try mean.of(departures, isCounted: false))
   }
 }
 

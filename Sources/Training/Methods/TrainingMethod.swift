@@ -62,6 +62,9 @@ protocol TrainingMethod: AnyObject {
   /// nobody waits for those whom the method does not need.
   func meets(after step: Int) -> Bool
 
+  /// Steps at the beginning of the run in which gradients are summed, whatever the method does later.
+  var synchronousSteps: Int { get }
+
   /// The rest of the update; returns the norm of the gradient where it was asked for and is known here.
   func update(at step: UpdateStep, measuringNorm: Bool) -> Double?
 
@@ -86,6 +89,7 @@ protocol TrainingMethod: AnyObject {
 extension TrainingMethod {
   var text: String { "" }
   func meets(after step: Int) -> Bool { true }
+  var synchronousSteps: Int { 0 }
   func prepare() throws {}
   func takeCompression() -> CompressionReport? { nil }
 }

@@ -3,10 +3,17 @@ import Foundation
 import MPI
 
 extension Trainer {
+  /// Puts what is evaluated and saved into the run's parameters, once after a step. Collective.
+  func settle() throws {
+    guard settledStep != state.position.step else { return }
+    try method.settle(after: state.position.step)
+    settledStep = state.position.step
+  }
+
   /// The evaluation set once through the network. Collective.
   func evaluate() throws -> EvaluationReport {
     let begin = DispatchTime.now().uptimeNanoseconds
-    try method.settle(after: state.position.step)
+    try settle()
     activity.enter(.evaluating)
     var evaluator = Evaluator(world: world, recipe: recipe, data: data, executor: executor)
     evaluator.waits = { [activity] in activity.enter(.gatheringEvaluations) }

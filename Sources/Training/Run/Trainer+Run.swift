@@ -114,7 +114,7 @@ extension Trainer {
       }
       stepEnd.progress = progress
       enter(.saving)
-      if result.wishes.save || result.wishes.stop { try method.settle(after: number) }
+      if result.wishes.save || result.wishes.stop { try settle() }
       if result.wishes.save { try actions.save(stepEnd) }
       // Nobody was asked before the step whether its end is to be saved.
       if result.wishes.finish { try actions.stop(stepEnd) }
@@ -128,7 +128,7 @@ extension Trainer {
     }
 
     // What is under way is a part of the state.
-    if !actions.evaluates { try method.settle(after: state.position.step) }
+    if !actions.evaluates { try settle() }
     let stragglers = try stragglerReport(
       samplesPerSecond: window.samplesPerSecond, samplesPerStep: window.samplesPerStep)
     let final = try latest ?? (actions.evaluates ? evaluate(best: &progress.best) : EvaluationReport.none)

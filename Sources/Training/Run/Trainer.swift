@@ -40,6 +40,8 @@ public final class Trainer {
   private var metrics: [Double]
   private(set) var times = StepTimes()
   var turns: TurnTimes
+  /// Steps after which the method has settled last.
+  var settledStep: Int?
   /// Time that this rank loses in each step on purpose.
   public var delay: InjectedDelay?
   /// Where whoever is made before there is a watchdog finds the activity.
@@ -241,6 +243,7 @@ public final class Trainer {
     turns.end(times)
 
     state.position.step += 1
+    if state.position.step == method.synchronousSteps { turns.forget() }
     return StepResult(
       steps: 1, epoch: batch.epoch, samples: batch.sampleCount,
       loss: total.map { $0.loss / Double(batch.sampleCount) }, correct: total?.correct ?? 0,

@@ -110,14 +110,15 @@ extension StragglerReport {
   ) {
     guard turns.work.count > 1, turns.work.allSatisfy({ !$0.isEmpty }) else { return nil }
     let timetable = Timetable(turns: turns.work.map { $0.map { ticketsPerStep * $0 } })
-    let exchange = turns.exchangeSeconds(ran.law)
+    let exchangeOfTurn = turns.exchangeSeconds(ran.law)
+    let exchange = ticketsPerStep * exchangeOfTurn
     exchangeSeconds = exchange
     steps = timetable.steps
     let means = timetable.means
     slowest = means.indices.max { means[$0] < means[$1] } ?? 0
     let waits = turns.exchange.map { times in
       // An exchange is at a meeting; between meetings there is nothing to wait for.
-      ran.law == .nobody ? 0 : times.reduce(0) { $0 + max(0, $1 - exchange) }
+      ran.law == .nobody ? 0 : times.reduce(0) { $0 + max(0, $1 - exchangeOfTurn) }
     }
     let totals = zip(turns.work, turns.exchange).map { ($0 + $1).reduce(0, +) }
     ranks = means.indices.map { Rank(workSeconds: means[$0], shareOfWaiting: waits[$0] / max(totals[$0], 1e-9)) }

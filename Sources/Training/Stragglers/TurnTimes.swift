@@ -25,6 +25,9 @@ struct TurnTimes {
     count += 1
   }
 
+  /// Forgets the turns that have ended: others are to come.
+  mutating func forget() { (work, exchange, count) = ([], [], 0) }
+
   /// From now on times are booked anew.
   mutating func restart() { booked = (0, 0) }
 

@@ -24,6 +24,8 @@ extension RecipeOptions {
     let name = "--optimizer \(recipe.optimizer.rawValue)"
     let hasMomentum = recipe.optimizer.hasMomentum
     try check(optimizer.momentum, "--momentum", hasMomentum, name, "--optimizer sgd or lars")
+    try check(
+      optimizer.nesterov, "--nesterov", hasMomentum || optimizer.nesterov == false, name, "--optimizer sgd or lars")
     try check(optimizer.beta1, "--beta1", recipe.optimizer.hasBetas, name, "--optimizer adamw or lamb")
     try check(optimizer.beta2, "--beta2", recipe.optimizer.hasBetas, name, "--optimizer adamw or lamb")
     try check(
@@ -132,6 +134,11 @@ extension RecipeOptions {
       throw invalid(
         "--delay-compensation \(recipe.delayCompensation) with --fetch-every \(recipe.fetchEvery)",
         "leave one of them out: the server has to know the parameters that a gradient was computed at")
+    }
+    if recipe.delayCompensation > 0 && recipe.pushEvery > 1 {
+      throw invalid(
+        "--delay-compensation \(recipe.delayCompensation) with --push-every \(recipe.pushEvery)",
+        "leave one of them out: gradients that are pushed together were computed at different parameters")
     }
     if recipe.method == .backupWorkers && recipe.servers > 1 {
       try refuse("--servers \(recipe.servers)", "give 1: one server decides which gradients came first")

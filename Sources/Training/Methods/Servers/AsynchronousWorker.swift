@@ -74,7 +74,8 @@ final class AsynchronousWorker {
       computation.enter(.update)
       strategy.take(
         TicketGradient(
-          step: step(segment.step(of: ticket)), samples: samples, part: Double(samples) / Double(max(batch, 1))))
+          step: step(segment.step(of: ticket)), samples: samples, part: Double(samples) / Double(max(batch, 1)),
+          clocks: line.clocks))
       computation.enter(.communication)
       try finishFetching()
       // What has come by now is taken before the next step.

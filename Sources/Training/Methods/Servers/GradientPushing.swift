@@ -14,6 +14,8 @@ final class GradientPushing: WorkerStrategy {
   let outgoing: FloatBuffer
   private var weight = 0.0
   private var rate = 0.0
+  /// Of the first of those gradients.
+  private var clocks: [Int] = []
   // Of the segment at hand.
   private var segment = Segment(steps: 0..<0, shards: 1)
   private var tickets = 0
@@ -49,7 +51,7 @@ final class GradientPushing: WorkerStrategy {
   private func push(step: Int) -> Request {
     var request = Request()
     request.pushes = weight > 0 || pushesAlways
-    (request.step, request.weight, request.rate) = (step, weight, rate)
+    (request.step, request.weight, request.rate, request.clocks) = (step, weight, rate, clocks)
     (weight, rate) = (0, 0)
     return request
   }
@@ -58,6 +60,7 @@ final class GradientPushing: WorkerStrategy {
     tickets += 1
     step = gradient.step.number
     let rate = gradient.part * gradient.step.learningRate
+    if weight == 0 { clocks = gradient.clocks }
     if gradient.samples > 0 || pushesAlways { add(weight: gradient.part, rate: rate) }
     if fetchEvery > 1 && gradient.samples > 0 { move(by: Float(rate)) }
   }

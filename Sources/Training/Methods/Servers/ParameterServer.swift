@@ -7,8 +7,8 @@ enum ServerPolicy: Hashable {
   /// Each gradient updates the parameters when it arrives (Dean et al., "Large scale distributed deep networks", NIPS 2012).
   ///
   /// - Parameters:
-  ///   - scalesRate: whether the learning rate is divided by the staleness τ, where that is more than 1 (Zhang, Gupta, Lian, Liu,
-  ///     "Staleness-aware async-SGD", IJCAI 2016).
+  ///   - scalesRate: whether the learning rate is divided by the staleness τ (Zhang, Gupta, Lian, Liu, "Staleness-aware async-SGD",
+  ///     IJCAI 2016). A gradient of one of W workers has a W-th of the batch's rate already, which is what τ ≥ W is divided by.
   ///   - compensation: λ of `compensateDelay`, or 0.
   case each(scalesRate: Bool, compensation: Double)
   /// The first `count` gradients of a step update them together; later ones are dropped (Chen et al., "Revisiting distributed
@@ -124,10 +124,10 @@ final class ParameterServer {
     case .each(let scalesRate, let compensation):
       let staleness = part.clock - request.clock
       if compensation > 0 {
-        compensateDelay(port.pushed, now: part.parameters, then: port.answer.pointer, by: Float(compensation))
+        part.compensateDelay(of: port.pushed, then: port.answer, by: Float(compensation))
       }
       count(staleness)
-      let rate = scalesRate ? request.rate / Double(max(1, staleness)) : request.rate
+      let rate = scalesRate ? request.rate * min(1, Double(ports.count) / Double(max(1, staleness))) : request.rate
       part.apply(port.pushed, weight: request.weight, rate: rate)
       try answer(port)
     case .first(let wanted):

@@ -13,6 +13,12 @@ extension Recipe {
   /// What the ranks of the job make impossible.
   /// - Throws: 64.
   private func check(workers: Int, shards: Int) throws {
+    if method == .easgd, let elasticRate, elasticRate * Double(shards) > 1 {
+      throw TrainingError(
+        .badConfiguration,
+        "--elastic-rate \(elasticRate) of each of \(count(shards, "shard")) moves the center past their mean: give at most "
+          + "1 ÷ \(shards).")
+    }
     guard method.hasWorkerPerShard else { return }
     guard workers == shards else {
       throw TrainingError(

@@ -45,7 +45,7 @@ final class ServerLine {
       var request = request
       request.wantsTicket = request.wantsTicket && server == 0
       guard request.pushes || request.fetches || request.wantsTicket || request.isLast else { continue }
-      request.clock = clocks[server]
+      request.clock = request.clocks.isEmpty ? clocks[server] : request.clocks[server]
       let (rank, part) = (ranks.rank(ofServer: server), ranks.parts[server].elements)
       if request.isAnswered {
         try answers.receive(

@@ -22,8 +22,10 @@ struct Request {
   var waitsForAll = false
   /// The worker was asked to stop: the segment is to end after the batch at hand.
   var wantsToEnd = false
-  /// The server's clock when it sent what was fetched last: the parameters that the gradient was computed from.
+  /// The server's clock when it sent the parameters that the gradient was computed at, or the first of several.
   var clock = 0
+  /// Those clocks of all servers, for whoever sends; empty for those of what was fetched last.
+  var clocks: [Int] = []
   /// The global step that the gradient belongs to.
   var step = 0
   /// The gradient's part of a global batch.

@@ -7,6 +7,7 @@ struct ServerPart: ~Copyable {
   /// Updates made since the job began.
   private(set) var clock = 0
   private let state: TrainingState
+  private let blocks: ArraySlice<UpdateLayout.Block>
   private let runningStatistics: [ParameterLayout.Entry]
   private var update: LocalUpdate
 
@@ -15,6 +16,7 @@ struct ServerPart: ~Copyable {
     runningStatistics = state.layout.entries.filter {
       !$0.parameter.isTrainable && part.elements.contains($0.range.lowerBound)
     }
+    blocks = optimizer.layout.blocks[part.blocks]
     update = LocalUpdate(optimizer, stages: [part.blocks])
   }
 
@@ -32,12 +34,29 @@ struct ServerPart: ~Copyable {
       updateRunningStatistic(
         UnsafeMutableBufferPointer(rebasing: state.parameters.values[entry.range]),
         towards: UnsafeBufferPointer(start: whole + entry.range.lowerBound, count: entry.range.count),
-        momentum: Float(weight) * entry.parameter.momentum)
+        momentum: min(1, Float(weight) * entry.parameter.momentum))
     }
     let vectors = UpdateVectors(
       parameters: state.parameters.pointer, gradient: whole, slots: state.slots.map(\.pointer))
     update.step(vectors, at: UpdateStep(number: clock, learningRate: rate))
     clock += 1
+  }
+
+  /// g ← g + λ · g ⊙ g ⊙ (now − then): what the gradient would be at the parameters as they are now, where those are not far from
+  /// the ones that it was computed at (Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML
+  /// 2017, equation 10). What a batch norm has measured is no gradient and stays.
+  ///
+  /// - Parameters:
+  ///   - gradient: from the part's first element on, as is `then`.
+  ///   - lambda: λ.
+  func compensateDelay(of gradient: FloatBuffer, then: FloatBuffer, by lambda: Float) {
+    let (g, now, then) = (gradient.pointer, parameters, then.pointer)
+    for block in blocks {
+      for element in block.elements {
+        let index = element - elements.lowerBound
+        g[index] += lambda * (g[index] * g[index]) * (now[index] - then[index])
+      }
+    }
   }
 
   /// One meeting of the center with a worker's parameters, both from the part's first element on.
@@ -61,12 +80,4 @@ package func meetElastically(
     d[index] = rate * (x[index] - c[index])
     c[index] += d[index]
   }
-}
-
-/// g ← g + λ · g ⊙ g ⊙ (now − then): what the gradient would be at the parameters as they are now, where those are not far from
-/// the ones that it was computed at (Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML
-/// 2017, equation 10).
-func compensateDelay(_ g: FloatBuffer, now: UnsafePointer<Float>, then: UnsafePointer<Float>, by lambda: Float) {
-  let (g, count) = (g.pointer, g.count)
-  for index in 0..<count { g[index] += lambda * (g[index] * g[index]) * (now[index] - then[index]) }
 }

@@ -8,6 +8,8 @@ struct TicketGradient {
   let samples: Int
   /// Its part of the global batch.
   let part: Double
+  /// Of each server, when it sent what was fetched last.
+  let clocks: [Int]
 }
 
 /// What a worker does with its gradients, and what it says to servers: where asynchronous methods differ.
