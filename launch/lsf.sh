@@ -4,7 +4,7 @@
 #
 # Start it with `bsub < FILE`, from the directory where runs/ shall lie. 10 minutes before its time is up
 # the job saves, waits in the queue again under the same number, and goes on.
-#BSUB -J mnist
+#BSUB -J cnn
 #BSUB -n 8
 #BSUB -R "span[ptile=4] affinity[core(8)]"
 #BSUB -W 04:00
@@ -12,7 +12,7 @@
 #BSUB -wa USR1
 #BSUB -Q "75"
 #BSUB -r
-#BSUB -o mnist-%J.out
+#BSUB -o cnn-%J.out
 
 run=runs/$LSB_JOBNAME-$LSB_JOBID
 

@@ -5,7 +5,7 @@
 # Start it with qsub, from the directory where runs/ shall lie. 10 minutes before its time is up the job
 # saves and ends with 75; it says then how to go on. If PBS itself runs it again, it goes on from its newest
 # checkpoint.
-#PBS -N mnist
+#PBS -N cnn
 #PBS -l select=2:ncpus=32:mpiprocs=4
 #PBS -l walltime=04:00:00
 #PBS -r y

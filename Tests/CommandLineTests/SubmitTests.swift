@@ -115,6 +115,19 @@ import Yams
       (["slurm", "--print", "--name", "My Job"], "--name My Job cannot be: give small letters"),
       (["slurm", "--print", "--", "--modell", "cnn"], "Unknown option '--modell'"),
       (["slurm", "--print", "--", "--run-dir", "x"], "--run-dir among the arguments of train cannot be"),
+      (["slurm", "--print", "--", "--model", "cnm"], "--model cnm is not known"),
+      (["pbs", "--print", "--", "--batch-size", "0"], "--batch-size 0 cannot be"),
+      (["lsf", "--print", "--", "--servers", "2"], "--servers 2 with --method synchronous cannot be"),
+      (
+        ["k8s", "--print", "--", "--all-reduce", "torus", "--compress", "sign"],
+        "--compress sign with --all-reduce torus"
+      ),
+      (["slurm", "--print", "--", "--config", "none.yaml"], "none.yaml: cannot be read"),
+      (["slurm", "--print", "--sweep", "model=cnn,cnm"], "--model cnm is not known"),
+      (
+        ["slurm", "--print", "--sweep", "method=local,gossip"], "a sweep of methods with and without servers cannot be"
+      ),
+      (["slurm", "--print", "--", "--method", "gossip"], "1 server of 1 rank cannot be: give more ranks than servers"),
       (["slurm", "--print", "--sweep", "seed"], "--sweep seed cannot be"),
       (["slurm", "--print", "--sweep", "sede=1,2"], "Unknown option '--sede'"),
       (["slurm", "--print", "--sweep", "seed=1,x"], "'x' is invalid"),
@@ -126,5 +139,17 @@ import Yams
         result.exitCode == 64 && result.standardOutput == "" && result.standardError.contains(found),
         "\(result.transcript)")
     }
+  }
+
+  /// Flags that depend on one another are tried together; ranks that are servers have no shard.
+  @Test func whatTrainGetsFitsTheJob() throws {
+    let steps = ["--print", "--sweep", "schedule=step", "--sweep", "milestones=1,2"]
+    #expect(try submit(["slurm"] + steps).exitCode == 0)
+    let gossip = ["--print", "--ranks-per-node", "4", "--", "--method", "gossip"]
+    for scheduler in ["slurm", "pbs", "lsf"] {
+      #expect(try printed([scheduler] + gossip).contains("--shards 3 --threads-per-shard 1"))
+    }
+    #expect(
+      try printed(["k8s", "--print", "--", "--config", "/runs/of-the-volume.yaml"]).contains("of-the-volume.yaml"))
   }
 }

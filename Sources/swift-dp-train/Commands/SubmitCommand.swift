@@ -11,12 +11,12 @@ struct SubmitCommand: ParsableCommand {
         swift-dp-train submit slurm --print --nodes 2 --time 4h -- --model cnn >cnn.sbatch
         sbatch cnn.sbatch
 
-      Shards are as many as ranks unless --shards is among the arguments.
+      Shards are as many as ranks, less those that are servers, unless --shards is among the arguments.
       """)
 
   @Argument(help: "slurm, pbs, lsf or k8s.") var scheduler: String
-  @Flag(help: "Print the script; nothing else is done with it here.") var print = false
-  @Option(help: "Name of the job and of its run's directory.") var name = "mnist"
+  @Flag(help: "Needed: prints the script, which you then give to sbatch, qsub or the like.") var print = false
+  @Option(help: "Name of the job and of its run's directory (default: the model's).") var name: String?
   @Option(help: "Nodes, or workers of Kubernetes.") var nodes = 1
   @Option(help: "Ranks of each node.") var ranksPerNode = 1
   @Option(help: "Cores of each rank: the threads of its shard.") var threads = 1
@@ -42,10 +42,12 @@ struct SubmitCommand: ParsableCommand {
       try check(atOnce > 0, "--at-once \(atOnce)", "give at least 1")
       try check(!sweep.isEmpty, "--at-once without --sweep", "give the values that the array tries")
     }
-    let isName =
-      name.first?.isLetter == true
-      && name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-") } && name.last != "-"
-    try check(isName, "--name \(name)", "give small letters, digits and dashes, a letter first")
+    if let name {
+      let isName =
+        name.first?.isLetter == true
+        && name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-") } && name.last != "-"
+      try check(isName, "--name \(name)", "give small letters, digits and dashes, a letter first")
+    }
     // Each stands on one line of the script, and all of them in a comment.
     for text in CommandLine.arguments {
       try check(!text.contains { $0.isNewline }, "a line break in an argument", "repeat --before for each command")
@@ -66,7 +68,7 @@ struct SubmitCommand: ParsableCommand {
 
   private func job(_ scheduler: Scheduler) throws -> SubmittedJob {
     var job = SubmittedJob()
-    (job.name, job.nodes, job.ranksPerNode, job.threads) = (name, nodes, ranksPerNode, threads)
+    (job.nodes, job.ranksPerNode, job.threads) = (nodes, ranksPerNode, threads)
     guard let minutes = minutes(parsing: time), (1..<60_000).contains(minutes) else {
       throw invalid("--time \(time)", "give it as 4h, 90m or 3h50m")
     }
@@ -79,24 +81,46 @@ struct SubmitCommand: ParsableCommand {
     job.origin = ShellText.command(
       (["swift-dp-train"] + CommandLine.arguments.dropFirst()).map(ShellText.word)
     ).replacing("\n", with: "\n# ")
-    job.arguments = try trainArguments(job)
+    let recipe: Recipe
+    (job.arguments, recipe) = try trainArguments(job)
+    job.name = name ?? recipe.model.rawValue
     return job
   }
 
-  /// What train gets: an error in it is found here, not after a wait in a queue.
-  private func trainArguments(_ job: SubmittedJob) throws -> [String] {
+  /// What train gets, and the recipe that it makes of that, or the first of a sweep: an error in it is found here, not after a wait
+  /// in a queue.
+  private func trainArguments(_ job: SubmittedJob) throws -> ([String], Recipe) {
     let given = arguments.first == "train" ? Array(arguments.dropFirst()) : arguments
     let options = try trainOptions(given)
-    for flag in job.sweep {
-      for value in flag.values { _ = try trainOptions(given + ["--\(flag.name)=\(value)"]) }
-    }
     if options.jobOptions.runDir != nil {
       throw invalid("--run-dir among the arguments of train", "the script names it by the job, so that it can go on")
     }
+    let recipes = try SlurmSweep(job: job).combinations.map { try recipe(of: trainOptions(given + $0)) }
+    // Ranks that are servers have no shard.
+    let servers = Set(recipes.map(\.serverRanks))
     // Written down, so that the bits do not depend on what the scheduler gives.
     let batches = options.recipeOptions.batches
-    return given + (batches.shards == nil ? ["--shards", "\(job.ranks)"] : [])
-      + (batches.threadsPerShard == nil ? ["--threads-per-shard", "\(threads)"] : [])
+    var fixed: [String] = []
+    if batches.shards == nil {
+      guard servers.count == 1, let servers = servers.first else {
+        throw invalid(
+          "a sweep of methods with and without servers", "they have different numbers of shards: submit them apart")
+      }
+      try check(
+        servers < job.ranks, "\(count(servers, "server")) of \(count(job.ranks, "rank"))",
+        "give more ranks than servers")
+      fixed += ["--shards", "\(job.ranks - servers)"]
+    }
+    if batches.threadsPerShard == nil { fixed += ["--threads-per-shard", "\(threads)"] }
+    return (given + fixed, recipes[0])
+  }
+
+  private func recipe(of options: TrainOptions) throws -> Recipe {
+    // The volume of a container may have the file where this machine has none.
+    if scheduler == Scheduler.k8s.rawValue && options.jobOptions.config != nil {
+      return try Settings(options.recipeOptions).recipe
+    }
+    return try options.job().recipe
   }
 
   private func trainOptions(_ arguments: [String]) throws -> TrainOptions {

@@ -7,6 +7,13 @@ struct SlurmSweep {
   /// The number of combinations.
   var count: Int { job.sweep.reduce(1) { $0 * $1.values.count } }
 
+  /// Of each task, what it adds to the arguments of train; of a job without a sweep, nothing.
+  var combinations: [[String]] {
+    job.sweep.reduce([[]]) { all, flag in
+      flag.values.flatMap { value in all.map { $0 + ["--\(flag.name)=\(value)"] } }
+    }
+  }
+
   var directives: [String] {
     isEmpty ? [] : ["--array=0-\(count - 1)" + (job.tasksAtOnce.map { "%\($0)" } ?? "")]
   }

@@ -2,7 +2,7 @@ import Training
 
 /// A job for a scheduler: what every scheduler is told, and what the trainer is.
 struct SubmittedJob {
-  var name = "mnist"
+  var name = ""
   var nodes = 1
   var ranksPerNode = 1
   var threads = 1
