@@ -42,6 +42,11 @@ import Testing
     return try TestSupport.run(["sh", "-c", script, "sh"] + words, in: directory, timeLimit: 90)
   }
 
+  /// Starts a program in place of the trainer, whose ends nobody needs to wait for.
+  private func start(_ program: String, _ options: [String], in directory: URL) throws -> CommandResult {
+    try TestSupport.run(command(options, program: program), environment: impatience, in: directory, timeLimit: 60)
+  }
+
   /// Waits for a text in a file, as long as the job goes on.
   private func wait(for text: String, in file: String) -> String {
     "until grep -q '\(text)' \(file) 2>/dev/null; do kill -0 $job || break; sleep 0.01; done"
@@ -103,7 +108,7 @@ import Testing
   func endsThatNoRestartHelpsWithAreHandedOn(_ code: Int32) throws {
     let directory = try TemporaryDirectory()
     let program = try program("exit \(code)", in: directory.url)
-    let job = try TestSupport.run(command(["--ranks", "1"], program: program), in: directory.url, timeLimit: 30)
+    let job = try start(program, ["--ranks", "1"], in: directory.url)
     #expect(job.exitCode == code && job.standardError == "", "\(job.transcript)")
     #expect(starts(in: directory.url) == 1)
   }
@@ -111,9 +116,7 @@ import Testing
   @Test func restartsWithoutProgressAreCounted() throws {
     let directory = try TemporaryDirectory()
     let program = try program("exit 71", in: directory.url)
-    let job = try TestSupport.run(
-      command(["--ranks", "1", "--max-restarts", "2", "--back-off", "0"], program: program), in: directory.url,
-      timeLimit: 60)
+    let job = try start(program, ["--ranks", "1", "--max-restarts", "2", "--back-off", "0"], in: directory.url)
     #expect(job.exitCode == 71 && starts(in: directory.url) == 3, "\(job.transcript)")
     #expect(
       job.standardError.hasSuffix(
@@ -126,9 +129,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let program = try program(
       "n=$(wc -l <starts); mkdir -p run/checkpoints/step-0000000$n; [ $n -lt 5 ] && exit 70; exit 0", in: directory.url)
-    let job = try TestSupport.run(
-      command(["--ranks", "1", "--max-restarts", "1", "--back-off", "0"], program: program), in: directory.url,
-      timeLimit: 60)
+    let job = try start(program, ["--ranks", "1", "--max-restarts", "1", "--back-off", "0"], in: directory.url)
     #expect(job.exitCode == 0 && starts(in: directory.url) == 5, "\(job.transcript)")
   }
 
