@@ -154,7 +154,7 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
       let report = lock.withLock { self.report }
       let step = slowest.status.step
       voice.signOfLife(
-        "still at step \(grouped(step + 1)): rank \(slowest.status.rank) (\(slowest.host)) is \(report.text(slowest.status))"
+        "in step \(grouped(step + 1)): rank \(slowest.status.rank) (\(slowest.host)) is \(report.text(slowest.status))"
       )
     }
   }

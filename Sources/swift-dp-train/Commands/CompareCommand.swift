@@ -15,12 +15,12 @@ struct CompareCommand: JobCommand {
         mpirun -np 4 swift-dp-train compare methods.yaml --out methods --epochs 5 --seeds 1,2,3
       """)
 
-  @Argument(help: "YAML file of base and runs.") var file: String?
+  @Argument(help: "YAML file of base and runs; needed but for --report-only.") var file: String?
   @Option(
     help: ArgumentHelp(
       "A setting of all runs, over that below base, as model=cnn; may be given again.", valueName: "setting=value"))
   var base: [String] = []
-  @Option(help: "Directory of the comparison.") var out: String?
+  @Option(help: "Directory of the comparison; needed but for --report-only.") var out: String?
   @Option(help: "Epochs of each run, over those of the file.") var epochs: Int?
   @Option(help: "Global steps of each run, in place of epochs.") var steps: Int?
   @Option(
@@ -38,7 +38,7 @@ struct CompareCommand: JobCommand {
   @Option(help: "Steps between evaluations beside those after epochs.") var evaluateEvery: Int?
   @Option(help: "Test accuracy in percent: the report says in how many seconds and bytes each run reached it.")
   var target: Double?
-  @Option(help: "Milliseconds that ranks lose in each step on purpose, as of train: RANK:MS, MS or random:MS.")
+  @Option(help: "Milliseconds that ranks lose in each step on purpose, as of train: RANK:MS, MS, random:MS, …")
   var delay: String?
   @Option(help: "Seconds without any progress after which the job is taken for hung and ends with 70; 0: never.")
   var watchdog = 60.0

@@ -11,7 +11,7 @@ struct EvaluateCommand: JobCommand {
       on any number of ranks.
       """)
 
-  @Option(name: .customLong("run"), help: "Directory of a finished run: its final parameters.")
+  @Option(name: .customLong("run"), help: "Directory of a finished run: its final parameters. This or --checkpoint.")
   var runDirectory: String?
   @Flag(help: "With --run: the parameters of its best evaluation.") var best = false
   @Option(help: "Directory of a checkpoint.") var checkpoint: String?

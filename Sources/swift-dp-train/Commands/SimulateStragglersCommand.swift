@@ -22,7 +22,7 @@ struct SimulateStragglersCommand: ParsableCommand {
       """) var delay: String?
   @Option(help: "Samples of a rank's batch.") var rankBatch = 32
   @Option(help: "Algorithm of sums.") var allReduce = AllReduceAlgorithm.auto.rawValue
-  @Option(help: "Steps between meetings of local and easgd.") var localSteps = 16
+  @Option(help: "Steps between meetings of local, easgd, asynchronous-easgd and gossip.") var localSteps = 16
   @Option(help: "Gradients of a step that backup-workers does not wait for.") var backup = 1
   @Option(help: "Parameter servers (`train` has one for backup-workers).") var servers = 1
   @Option(help: "Steps that are drawn.") var steps = 100

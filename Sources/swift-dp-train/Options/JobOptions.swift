@@ -17,8 +17,9 @@ struct JobOptions: ParsableArguments {
   var resume = "auto"
   @Option(name: .customLong("init"), help: "Start from the parameters of a safetensors file.") var initial: String?
   @Option(help: "Layers whose parameters --init leaves at their start, as fc2 or fc1,fc2.") var initSkip: String?
-  @Option(help: "Read settings from a YAML file; flags override it.") var config: String?
-  @Option(help: "Steps between reports.") var logEvery = 50
+  @Option(help: "Read settings that decide the result from a YAML file, as config.yaml of a run; flags override it.")
+  var config: String?
+  @Option(help: "Steps between reports in events.jsonl; the screen shows some of them.") var logEvery = 50
   @Option(help: "Steps between evaluations beside those after epochs, for the curve.") var evaluateEvery: Int?
   @Option(help: "Steps between comparisons of all ranks' parameters (default: at the start and after epochs).")
   var checkEvery: Int?
@@ -32,7 +33,7 @@ struct JobOptions: ParsableArguments {
       MS), exponential:MS (mean MS), or several that add up, as 20,1:60.
       """)
   var delay: String?
-  @Option(help: "Take N real steps, evaluate nothing and write nothing.") var dryRun: Int?
+  @Option(help: "Take so many steps, evaluate nothing and write nothing.") var dryRun: Int?
   @Flag(name: .customLong("no-progress"), help: "No progress bar, also on a terminal.") var hidesProgress = false
 
   func validate() throws {

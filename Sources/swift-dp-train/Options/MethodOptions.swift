@@ -10,7 +10,7 @@ struct MethodOptions: ParsableArguments {
       through parameter servers: downpour (each gradient acts when it arrives), backup-workers (the first gradients of \
       a step do) and asynchronous-easgd (easgd with each worker at its own pace); or among workers at their own pace, beside a \
       coordinator: gossip (each pulls a random other's parameters every --local-steps) and gosgd (each pushes its own to a \
-      random other with --push-probability; default: synchronous).
+      random other with --push-probability). Default: synchronous.
       """)
   var method: String?
   @Option(help: "Steps between meetings of the shards, of local, easgd, asynchronous-easgd and gossip (default: 16).")
@@ -26,9 +26,11 @@ struct MethodOptions: ParsableArguments {
   var elasticRate: Double?
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "What a shard of stochastic-push sends is mixed in a step later, and travels beside the computation.")
+    help:
+      "What a shard of stochastic-push sends is mixed in a step later, and travels beside the computation (default: off)."
+  )
   var pushOverlap: Bool?
-  @Option(help: "The last ranks of the job that are servers, or the coordinator, of asynchronous methods (default: 1).")
+  @Option(help: "How many of the last ranks are servers of an asynchronous method, or its coordinator (default: 1).")
   var servers: Int?
   @Option(help: "Parts of batches between pushes of a worker of downpour (default: 1).") var pushEvery: Int?
   @Option(help: "Parts of batches between fetches of a worker of downpour (default: 1).") var fetchEvery: Int?
@@ -40,8 +42,8 @@ struct MethodOptions: ParsableArguments {
 
   @Option(
     help: """
-      How gradients are compressed between shards: float16, bfloat16, 8-bit, 1-bit, sign, qsgd:LEVELS, terngrad, \
-      top-k:RATIO, random-k:RATIO, dgc:RATIO[:EPOCHS] or powersgd:RANK (default: none).
+      How gradients are compressed between shards: none, float16, bfloat16, 8-bit, 1-bit, sign, qsgd:LEVELS, terngrad, \
+      top-k:RATIO, random-k:RATIO, dgc:RATIO[:EPOCHS] (epochs to get to the ratio: 4 unless given) or powersgd:RANK (default: none).
       """)
   var compress: String?
 

@@ -32,18 +32,22 @@ struct DataOptions: ParsableArguments {
   var dropout: Float?
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "Start the batch norms that end residual branches at zero, so that blocks start as their shortcuts.")
+    help:
+      "Start the batch norms that end residual branches at zero, so that blocks start as their shortcuts (default: off)."
+  )
   var zeroInitResidual: Bool?
   @OptionGroup var set: DatasetOptions
   @Option(help: "Training images kept for evaluation in place of the test set (default: 0).") var holdOut: Int?
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast, help: "Permute the training set anew in each epoch (default).")
   var shuffle: Bool?
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Leave out an epoch's last batch if it is not full.")
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Leave out an epoch's last batch if it is not full (default: off).")
   var dropLast: Bool?
   @Option(help: "Crop training images at random after padding them by so many pixels (default: 0, off).")
   var randomCrop: Int?
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Mirror training images at random.")
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Mirror training images at random (default: off).")
   var horizontalFlip: Bool?
   @Option(help: "Seed of everything random (default: 42).") var seed: UInt64?
 
@@ -124,10 +128,11 @@ struct OptimizerOptions: ParsableArguments {
   @Option(name: .customLong("reference-batch"), help: "Samples of the batch that the rate is for (default: 256).")
   var referenceBatchSize: Int?
   @Option(help: "Momentum of sgd and lars (default: 0.9).") var momentum: Double?
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Nesterov's form of momentum.") var nesterov: Bool?
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Nesterov's form of momentum (default: off).")
+  var nesterov: Bool?
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "Momentum holds steps, not gradients, and is corrected when the learning rate changes.")
+    help: "Momentum holds steps, not gradients, and is corrected when the learning rate changes (default: off).")
   var momentumCorrection: Bool?
   @Option(help: "Decay of the mean of gradients, of adamw and lamb (default: 0.9).") var beta1: Double?
   @Option(help: "Decay of the mean of their squares (default: 0.999).") var beta2: Double?
@@ -139,7 +144,9 @@ struct OptimizerOptions: ParsableArguments {
       "paper: trust ratios for all parameters; or mlperf: not for biases and batch-norm parameters (default: mlperf).")
   var larsForm: String?
   @Option(help: "Weight decay, not on biases and batch-norm parameters (default: 5e-4).") var weightDecay: Double?
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Decay biases and batch-norm parameters too.")
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast, help: "Decay biases and batch-norm parameters too (default: off)."
+  )
   var decayAll: Bool?
   @Option(help: "Clip the gradient to this global L2 norm (default: off).") var clipNorm: Double?
   @Option(help: "Label smoothing (default: 0).") var labelSmoothing: Float?
@@ -227,7 +234,7 @@ struct ReductionOptions: ParsableArguments {
   @Option(
     help: """
       ring, segmented-ring, halving-doubling, recursive-doubling, hierarchical, torus, double-tree; auto (by size, from \
-      constants); or native (the MPI library's own sum: bits then depend on ranks; default: ring).
+      constants); or native: the MPI library's own sum, whose bits depend on ranks (default: ring).
       """)
   var allReduce: String?
   @Option(help: "Shards of a group of hierarchical or a row of torus (default: the greatest divisor up to √S).")
@@ -259,7 +266,7 @@ struct KernelOptions: ParsableArguments {
   @Option(
     help: """
       Which activations are computed again in the backward pass to save memory: none, selective (what costs little) or \
-      full (as much as helps; up to a third more time). Changes no bit (default: none).
+      full (as much as helps; up to a quarter more time). Changes no bit (default: none).
       """)
   var recompute: String?
 
