@@ -34,7 +34,8 @@ import Training
   }
 
   /// The tables name every run.
-  @Test(arguments: ["every", "links", "stragglers"]) func theTablesAreOfTheseRuns(_ name: String) throws {
+  @Test(arguments: ["every", "links", "stragglers", "large-batch"]) func theTablesAreOfTheseRuns(_ name: String) throws
+  {
     let text = try String(contentsOf: Self.files.appendingPathComponent("\(name).yaml"), encoding: .utf8)
     let page = try String(contentsOf: Self.root.appendingPathComponent("docs/methods.md"), encoding: .utf8)
     let runs = text.components(separatedBy: "\nruns:\n")[1].matches(of: /(?m)^  ([A-Za-z0-9-]+):/).map { String($0.1) }
