@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Settings that cannot be meant end a job with 64 and one sentence that names the flag, its value and the remedy.
-@Suite struct BadConfigurationTests {
+@Suite(.serialized) struct BadConfigurationTests {
   static let help = "See swift-dp-train --help."
 
   static let models = ModelName.allCases.map(\.rawValue).joined(separator: ", ")

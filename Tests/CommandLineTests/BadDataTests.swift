@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Files of data and parameters that are missing, damaged or of another kind end a job with 65 and one sentence.
-@Suite struct BadDataTests {
+@Suite(.serialized) struct BadDataTests {
   struct Spoiled: Sendable, CustomStringConvertible {
     let description: String
     let text: String

@@ -5,9 +5,7 @@ import Testing
 /// `launch/run` with a host file over ssh, by root and by a normal user, on hosts in namespaces.
 ///
 /// The user is known to the hosts only and owns nothing but the directory of the run, as on a cluster.
-@Suite(
-  .serialized, .enabled(if: Site.obstacle == nil, Comment(rawValue: Site.obstacle ?? "")),
-  .timeLimit(.minutes(4)))
+@Suite(.serialized, .enabled(if: Site.obstacle == nil, Comment(rawValue: Site.obstacle ?? "")))
 struct HostFileTests {
   static let users = ["root", "someone"]
 

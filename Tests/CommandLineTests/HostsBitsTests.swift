@@ -4,7 +4,7 @@ import Testing
 
 /// The same bits on any hosts, over a real network between them.
 @Suite(
-  .serialized, .enabled(if: Hosts.obstacle == nil, Comment(rawValue: Hosts.obstacle ?? "")), .timeLimit(.minutes(3))
+  .serialized, .enabled(if: Hosts.obstacle == nil, Comment(rawValue: Hosts.obstacle ?? ""))
 )
 struct HostsBitsTests {
   @Test(arguments: [

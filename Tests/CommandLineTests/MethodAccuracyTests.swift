@@ -19,7 +19,10 @@ import Training
     let directory = try TemporaryDirectory()
     let file = Self.files.appendingPathComponent("every.yaml").path
     let job = try Launch.ranks(4).run(
-      ["compare", file, "--out", "out", "--steps", "200", "--base", "model=lenet5", "--base", "batch-size=32"],
+      [
+        "compare", file, "--out", "out", "--steps", "200", "--base", "model=lenet5", "--base", "batch-size=32",
+        "--base", "hold-out=2000",
+      ],
       in: directory.url, timeLimit: 240)
     try #require(job.exitCode == 0, "\(job.transcript)")
     let log = try String(contentsOf: directory.url.appendingPathComponent("out/report.csv"), encoding: .utf8)

@@ -15,7 +15,7 @@ private enum Slurm {
 
 /// The scripts for Slurm under a real Slurm, with a controller and two nodes on this machine (`launch/slurm-here`).
 @Suite(
-  .serialized, .enabled(if: Slurm.obstacle == nil, Comment(rawValue: Slurm.obstacle ?? "")), .timeLimit(.minutes(4)))
+  .serialized, .enabled(if: Slurm.obstacle == nil, Comment(rawValue: Slurm.obstacle ?? "")))
 struct SlurmTests {
   private static let arguments =
     synthetic("1x8x8", train: 3000, test: 100)

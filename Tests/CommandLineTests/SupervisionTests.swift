@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `launch/run` starts a job again after what a restart helps with, and after nothing else.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct SupervisionTests {
+@Suite(.serialized) struct SupervisionTests {
   static let arguments =
     synthetic("1x8x8", train: 1500, test: 100)
     + ["--model", "mlp", "--dropout", "0.1", "--batch-size", "64", "--seed", "7", "--threads-per-shard", "1"]

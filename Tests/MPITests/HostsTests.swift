@@ -5,8 +5,7 @@ import Testing
 /// Several hosts in namespaces: what the tests of networks and faults stand on, and MPI between real nodes.
 @Suite(
   .serialized,
-  .enabled(if: Hosts.obstacle == nil, Comment(rawValue: Hosts.obstacle ?? "")),
-  .timeLimit(.minutes(3))
+  .enabled(if: Hosts.obstacle == nil, Comment(rawValue: Hosts.obstacle ?? ""))
 )
 struct HostsTests {
   private let conformance = product("mpi-conformance")

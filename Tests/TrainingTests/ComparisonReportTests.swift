@@ -57,7 +57,7 @@ import Training
 
           mpirun -np 2 swift-dp-train compare m.yaml --out m
 
-      2 ranks, a machine.
+      2 ranks; a machine.
 
       3 of 6 runs finished. Values are means over seeds ± their standard deviation.
 
