@@ -34,7 +34,8 @@ extension ComparisonReport {
     }
     lines += [
       "",
-      "Train loss is that of the last step's batch, or with workers at their own pace of the steps since the report before. Seconds are those of steps, without evaluation and saving. Waiting is that of "
+      "Train loss is that of the last step's batch, or with workers at their own pace of the steps since the report before. "
+        + "Seconds are those of steps, without evaluation and saving. Waiting is that of "
         + "ranks for each other, in percent of the time of all. Gradient bytes are what the busiest rank would send for the sums "
         + "of gradients, were every shard on a host of its own; sent bytes are what "
         + "rank 0 sent (none over shared memory, and none that an MPI library sent for `native`).",
