@@ -169,13 +169,9 @@ import Testing
   func aLostHostLeavesFewerRanksAndTheSameBits(_ fault: String) throws {
     let directory = try TemporaryDirectory()
     let hosts = try Hosts(count: 3)
-    let checkpoints = directory.url.appendingPathComponent("run/checkpoints").path
     let job = try hosts.run(
       on: 0, command(["--back-off", "0"]) + Self.arguments, in: directory.url, timeLimit: 120,
-      intervention: Intervention(afterOutput: "step ") {
-        for _ in 0..<3000 where (try? FileManager.default.contentsOfDirectory(atPath: checkpoints))?.isEmpty ?? true {
-          usleep(10_000)
-        }
+      intervention: Intervention(afterOutput: "save  step ") {
         try fault == "killed" ? hosts.killHost(1) : hosts.cutLink(1)
       })
     try #require(job.exitCode == 0 && !job.timedOut, "\(job.transcript)")
