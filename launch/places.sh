@@ -2,33 +2,48 @@
 # shellcheck disable=SC2034  # some of what is set here is for launch/run
 # Where ranks can be: hosts, their slots as Open MPI 4 counts them, and which hosts answer. To be sourced after lib.sh.
 
-# The hosts in their order, without names for this machine alone; slots of each, 0 where the host is still to be asked.
+# The hosts in their order, without names for this machine alone; slots of each, 0 where the host is still to be asked;
+# and what else the host file says of it.
 places=()
-declare -A slots=() gone=()
+declare -A slots=() details=() gone=()
 # Whether a scheduler gave them: mpirun knows them then and reaches them in a way of its own.
 allocated=false
 
-# Counts $2 more slots for host $1; `?` for as many as it has cores.
+# Counts $2 more slots for host $1; `?` for as many as it has cores, or, where it is listed again, one for each time.
+# $3 is what else the host file says of it.
 add_place() {
-  [ -n "${slots[$1]:-}" ] || places+=("$1")
-  if [ "$2" = '?' ]; then
-    slots[$1]=${slots[$1]:-0}
+  local known=${slots[$1]:-}
+  [ -n "$known" ] || places+=("$1")
+  if [ "$2" != '?' ]; then
+    slots[$1]=$((${known:-0} + 10#$2))
+  elif [ -n "$known" ]; then
+    slots[$1]=$((known > 0 ? known + 1 : 2))
   else
-    slots[$1]=$((${slots[$1]:-0} + $2))
+    slots[$1]=0
   fi
+  details[$1]=${details[$1]:-}${3:-}
 }
 
-# Reads a host file: a host a line, with slots=N or without, where mpirun takes the host's cores.
+# Reads a host file: a host a line, with slots=N, with max_slots=N alone, which says the same, or without, where mpirun
+# takes the host's cores. Keys are whole words, and the digits of N are decimal.
 read_hostfile() {
-  local line name count
+  local line name rest count
+  local key='(slots|count|cpu)' value='[[:space:]]*=[[:space:]]*([0-9]+)[[:space:]]'
   [ -r "$1" ] || fail 64 "the host file $1 cannot be read; name one that lists a host on each line, as node1 slots=4."
   while read -r line || [ -n "$line" ]; do
     line=${line%%#*}
-    read -r name _ <<<"$line"
+    read -r name rest <<<"$line"
     [ -n "$name" ] || continue
+    rest=" $rest "
     count='?'
-    [[ ! $line =~ (slots|count|cpu)[[:space:]]*=[[:space:]]*([0-9]+) ]] || count=${BASH_REMATCH[2]}
-    add_place "$name" "$count"
+    if [[ $rest =~ [[:space:]]$key$value ]]; then
+      count=${BASH_REMATCH[2]}
+      rest=${rest/"${BASH_REMATCH[0]}"/ }
+    elif [[ $rest =~ [[:space:]](max[-_]${key}|${key}[-_]max)$value ]]; then
+      count=${BASH_REMATCH[4]}
+    fi
+    read -r rest <<<"$rest"
+    add_place "$name" "$count" "${rest:+ $rest}"
   done <"$1"
   [ ${#places[@]} -gt 0 ] || fail 64 "the host file $1 lists no host; give one on each line, as node1 slots=4."
 }
@@ -74,15 +89,18 @@ is_here() {
 # shellcheck disable=SC2016  # for the shell of the host
 readonly count_cores='{ lscpu -p=core,socket || seq "$(nproc)"; } 2>/dev/null | grep -v "^#" | sort -u | wc -l'
 
-# Prints the cores of host $1, if it answers within five seconds to what mpirun reaches it by.
+# Prints the cores of host $1, if it answers within five seconds to what mpirun reaches it by, as the user and on the port
+# that the host file names.
 ask_host() {
-  local agent
+  local agent is='[[:space:]]*=[[:space:]]*'
   if is_here "$1"; then
     bash -c "$count_cores"
     return
   fi
   read -r -a agent <<<"${OMPI_MCA_plm_rsh_agent:-ssh}"
   [ "$(basename "${agent[0]}")" != ssh ] || agent+=(-o BatchMode=yes -o ConnectTimeout=5)
+  [[ ! ${details[$1]} =~ [[:space:]]user[-_]?name$is([^[:space:]]+) ]] || agent+=(-l "${BASH_REMATCH[1]}")
+  [[ ! ${details[$1]} =~ [[:space:]]port$is([0-9]+) ]] || agent+=(-p "${BASH_REMATCH[1]}")
   timeout -k 1 6 "${agent[@]}" "$1" "$count_cores" </dev/null 2>/dev/null
 }
 
@@ -114,19 +132,20 @@ count_slots() {
   echo "$sum"
 }
 
-# Writes a host file of the places that answer.
+# Writes a host file of the places that answer. Slots come last, where mpirun raises max_slots to them.
 write_hostfile() {
   local name
   for name in "${places[@]}"; do
-    [ -n "${gone[$name]:-}" ] || echo "$name slots=${slots[$name]}"
+    [ -n "${gone[$name]:-}" ] || echo "$name${details[$name]} slots=${slots[$name]}"
   done >"$1"
 }
 
 # Sets `all`, `living` and `count`: slots, those of hosts that answer, and the ranks to start there, which are those
-# that are asked for, as far as hosts and shards go.
-#   $1  ranks asked for, or nothing   $2  shards of the run, or nothing   $3  whether ranks may outnumber slots
+# that are asked for, as far as hosts and the run's work go.
+#   $1  ranks asked for, or nothing   $2  ranks that the run has work for, or nothing
+#   $3  whether ranks may outnumber slots
 find_places() {
-  local ranks=$1 shards=$2 oversubscribe=$3
+  local ranks=$1 most=$2 oversubscribe=$3
   if [ ${#places[@]} -gt 0 ] && [ "$allocated" = false ]; then
     ask_hosts
     all=$(count_slots) living=$(count_slots living)
@@ -142,7 +161,7 @@ find_places() {
   elif [ "$count" -gt "$living" ] && [ ${#gone[@]} -gt 0 ]; then
     count=$living
   fi
-  [ -z "$shards" ] || [ "$count" -le "$shards" ] || count=$shards
+  [ -z "$most" ] || [ "$count" -le "$most" ] || count=$most
 }
 
 # Ends the script where mpirun would refuse to start, which its -q hides.
