@@ -117,8 +117,8 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "swift-dp-train", "own-model", "Collectives", "Datasets", "Models", "Networks", "TensorFiles", "TestSupport",
-        "Training", "Yams",
+        "swift-dp-train", "own-model", "Collectives", "Compression", "Datasets", "Determinism", "Models", "Networks",
+        "TensorFiles", "TestSupport", "Training", "Yams",
       ],
       exclude: ["References", "Snapshots"]),
   ],

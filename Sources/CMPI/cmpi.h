@@ -53,13 +53,6 @@ static inline int cmpi_max_error_string(void) { return MPI_MAX_ERROR_STRING; }
 static inline int cmpi_max_object_name(void) { return MPI_MAX_OBJECT_NAME; }
 static inline int cmpi_max_processor_name(void) { return MPI_MAX_PROCESSOR_NAME; }
 static inline int cmpi_max_library_version_string(void) { return MPI_MAX_LIBRARY_VERSION_STRING; }
-static inline int cmpi_is_open_mpi(void) {
-#ifdef OPEN_MPI
-  return 1;
-#else
-  return 0;
-#endif
-}
 
 /// The library whose header this was compiled with, as "Open MPI 4.1.4".
 #define CMPI_TEXT_(x) #x

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "include/CSystem.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,7 +39,14 @@ static int is_gone_within(int process, int seconds) {
   const int handle = (int)syscall(SYS_pidfd_open, process, 0);
   if (handle >= 0) {
     struct pollfd end = {.fd = handle, .events = POLLIN};
-    return poll(&end, 1, 1000 * seconds) != 0;
+    // It counts no more than 24 days at once.
+    int64_t left = 1000 * (int64_t)seconds;
+    do {
+      const int part = left < INT_MAX ? (int)left : INT_MAX;
+      if (poll(&end, 1, part) != 0) return 1;
+      left -= part;
+    } while (left > 0);
+    return 0;
   }
 #endif
   for (int second = 0; second < seconds; ++second) {

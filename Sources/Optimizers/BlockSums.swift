@@ -23,6 +23,17 @@ extension UpdateLayout {
     return total.squareRoot()
   }
 
+  /// The L2 norm of a whole vector, computed by one thread, with the bits of the sums of all its blocks.
+  public func norm(of vector: UnsafePointer<Float>) -> Double {
+    var total = 0.0
+    for block in blocks {
+      var sum = 0.0
+      ck_sum_squares(vector + block.elements.lowerBound, block.elements.count, &sum)
+      total += sum
+    }
+    return total.squareRoot()
+  }
+
   /// The L2 norm of each region, to `norms[region]`, from the sums of all blocks. An empty region has norm 0.
   public func regionNorms(_ sums: UnsafePointer<Double>, into norms: inout [Double]) {
     for region in norms.indices { norms[region] = 0 }

@@ -3,7 +3,7 @@ import Glibc
 /// The text that the C library has for an error number.
 func errnoText(_ code: Int32) -> String { String(cString: strerror(code)) }
 
-/// An open file, closed at the end of its life.
+/// A file that is open for reading, closed at the end of its life.
 struct FileDescriptor: ~Copyable, Sendable {
   let path: String
   private let number: Int32
@@ -12,17 +12,6 @@ struct FileDescriptor: ~Copyable, Sendable {
   init(reading path: String) throws(TensorFileError) {
     let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard number >= 0 else { throw .cannotRead(path, "open", errno: errno) }
-    self.path = path
-    self.number = number
-  }
-
-  /// Creates a file that must not exist yet, on the way to `path`, which errors name. Returns nil if it does exist.
-  init?(creating temporary: String, for path: String) throws(TensorFileError) {
-    let number = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    if number < 0 {
-      if errno == EEXIST { return nil }
-      throw .cannotWrite(path, "create it", errno: errno)
-    }
     self.path = path
     self.number = number
   }
@@ -52,23 +41,5 @@ struct FileDescriptor: ~Copyable, Sendable {
         throw .cannotRead(path, "read", errno: errno)
       }
     }
-  }
-
-  /// Appends all of `bytes`.
-  func write(_ bytes: UnsafeRawBufferPointer) throws(TensorFileError) {
-    var done = 0
-    while done < bytes.count {
-      let count = Glibc.write(number, bytes.baseAddress! + done, bytes.count - done)
-      if count >= 0 {
-        done += count
-      } else if errno != EINTR {
-        throw .cannotWrite(path, "write to it", errno: errno)
-      }
-    }
-  }
-
-  /// Returns when the file's bytes are on the disk.
-  func synchronize() throws(TensorFileError) {
-    guard fsync(number) == 0 else { throw .cannotWrite(path, "flush it to the disk", errno: errno) }
   }
 }

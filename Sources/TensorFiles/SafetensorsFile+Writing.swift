@@ -3,7 +3,7 @@ extension SafetensorsFile {
   ///
   /// The order in the file is that of the safetensors library: wider elements first, so that each is aligned, then by
   /// name. Names must be unique and not `__metadata__`. Equal tensors and metadata give equal bytes.
-  /// - Parameter goesOn: called after every tensor.
+  /// - Parameter goesOn: called after every tensor, and whenever 64 MiB more are on the disk.
   /// - Returns: the SHA-256 of the file's bytes.
   /// - Throws: `TensorFileError` of kind `.cannotWrite`, or what a source throws.
   @discardableResult
@@ -22,10 +22,17 @@ extension SafetensorsFile {
     let header = SafetensorsHeader.encode(ordered.map(\.description), metadata: metadata)
     header.withUnsafeBytes { hash.update($0) }
     try file.append(header)
+    var unflushed = 0
     for source in ordered {
       try source.forEachPiece {
         hash.update($0)
         try file.append($0)
+        unflushed += $0.count
+        if unflushed >= 64 << 20 {
+          try file.flush()
+          goesOn()
+          unflushed = 0
+        }
       }
       goesOn()
     }

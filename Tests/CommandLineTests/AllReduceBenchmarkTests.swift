@@ -65,6 +65,21 @@ import Training
     #expect(svg.contains(">Sum over 2 ranks</text>"))
   }
 
+  /// A rank's standard output is a pipe or a terminal of the launcher.
+  @Test func theFileMayBeTheStandardOutput() throws {
+    let directory = try TemporaryDirectory()
+    // By a link, so that a mistake here costs the machine no device.
+    try FileManager.default.createSymbolicLink(
+      atPath: directory.url.appendingPathComponent("figures").path, withDestinationPath: "/dev/stdout")
+    let arguments = ["--seconds", "0.05", "--sizes", "64", "--algorithms", "ring", "--csv", "figures"]
+    let job = try Launch.ranks(2).run(["bench", "all-reduce"] + arguments, in: directory.url, timeLimit: 60)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    #expect(job.standardOutput.hasPrefix("bytes,algorithm,transport,"), "\(job.transcript)")
+    #expect(job.standardOutput.contains("\n64,ring,messages,2,2,"), "\(job.transcript)")
+    #expect(job.standardOutput.contains("\n2 shards on 2 ranks\n"), "\(job.transcript)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.url.path) == ["figures"])
+  }
+
   private func rows(_ ranks: Int, _ arguments: [String]) throws -> [[String: String]] {
     let directory = try TemporaryDirectory()
     let job = try Launch.ranks(ranks).run(

@@ -89,10 +89,7 @@ import Testing
     ("--keep 0", "--keep 0 cannot be: give at least 1. \(help)"),
     ("--log-every 0", "--log-every 0 cannot be: give at least 1 step. \(help)"),
     ("--dry-run 0", "--dry-run 0 cannot be: give at least 1 step. \(help)"),
-    (
-      "--init-skip fc2",
-      "--init-skip without --init cannot be: name the file that the other parameters come from. \(help)"
-    ),
+    ("--init-skip fc2", "--init-skip without --init cannot be: name the file that the other parameters come from."),
     ("--synthetic-shape 28x28", "--synthetic-shape 28x28 cannot be: give channels, height and width as 3x32x32."),
     ("--synthetic-train 0", "--synthetic-train 0 cannot be: give at least 1."),
     ("--synthetic-test 0", "--synthetic-test 0 cannot be: give at least 1."),
@@ -181,7 +178,84 @@ import Testing
   @Test(arguments: impossibleForTheData)
   func whatTheDataMakeImpossibleEndsWithOneSentence(_ arguments: String, _ text: String) throws {
     try Workbench().expectError(
-      "error (64): " + text, Workbench.mnist + Workbench.brief + arguments.split(separator: " ").map(String.init))
+      "error (64): " + text,
+      (arguments.contains("synthetic") ? [] : Workbench.mnist) + Workbench.brief
+        + arguments.split(separator: " ").map(String.init))
+  }
+
+  private static let huge = Int.max
+
+  /// Commands other than `train`, and the sentence.
+  static let impossibleElsewhere: [(String, String)] = [
+    ("bench codec --seconds inf", "--seconds inf cannot be: give at most 1000000."),
+    ("bench codec --seconds nan", "--seconds nan cannot be: give more than 0."),
+    ("bench all-reduce --seconds inf", "--seconds inf cannot be: give at most 1000000."),
+    ("bench all-reduce --shards 9001", "--shards 9001 cannot be: give at most 9000."),
+    (
+      "bench all-reduce --sizes 4,4096GiB",
+      "--sizes 4096GiB cannot be: give a multiple of 4 bytes as 64MiB, 512KiB or 65536."
+    ),
+    ("bench step --steps \(huge)", "--steps \(huge) cannot be: give at most 2147483647."),
+    ("bench step --classes \(huge)", "--classes \(huge) cannot be: give at most 1000000."),
+    ("bench data --epochs \(huge)", "--epochs \(huge) cannot be: give at most 2147483647."),
+    ("models show cnn --classes \(huge)", "--classes \(huge) cannot be: give at most 1000000."),
+    ("models show cnn --batch-size \(huge)", "--batch-size \(huge) cannot be: give at most 1000000."),
+    (
+      "checkpoint export --model cnn --classes \(huge) --output x",
+      "--classes \(huge) cannot be: give at most 1000000. \(help)"
+    ),
+    (
+      "checkpoint export --model mlp --input 1x65536x65536 --output x",
+      "--model mlp of 2,199,023,523,850 parameters cannot be: give smaller images or fewer classes."
+    ),
+    ("submit slurm --print --time \(huge)d", "--time \(huge)d cannot be: give it as 4h, 90m or 3h50m."),
+    // What would have no effect.
+    (
+      "checkpoint export run --seed 7 --output x",
+      "--seed 7 without --model cannot be: give a model, or leave it out. \(help)"
+    ),
+    (
+      "checkpoint export run --input 1x28x28 --output x",
+      "--input 1x28x28 without --model cannot be: give a model, or leave it out. \(help)"
+    ),
+    (
+      "checkpoint export run --classes 9 --output x",
+      "--classes 9 without --model cannot be: give a model, or leave it out. \(help)"
+    ),
+    (
+      "checkpoint export run --zero-init-residual --output x",
+      "--zero-init-residual without --model cannot be: give a model. \(help)"
+    ),
+    (
+      "bench step --shards-per-group 2",
+      "--shards-per-group 2 with --all-reduce ring cannot be: give --all-reduce hierarchical or torus, or leave it out."
+    ),
+    (
+      "bench data --synthetic-train 9",
+      "--synthetic-train 9 with --dataset fashion-mnist cannot be: give --dataset synthetic, or leave it out."
+    ),
+    (
+      "data info --synthetic-shape 1x2x3",
+      "--synthetic-shape 1x2x3 with --dataset fashion-mnist cannot be: give --dataset synthetic, or leave it out."
+    ),
+    (
+      "data order --dataset mnist --synthetic-classes 3",
+      "--synthetic-classes 3 with --dataset mnist cannot be: give --dataset synthetic, or leave it out."
+    ),
+    (
+      "data info --dataset synthetic --data-dir data",
+      "--data-dir data with --dataset synthetic cannot be: give a data set that has files, or leave it out."
+    ),
+  ]
+
+  @Test(arguments: impossibleElsewhere)
+  func impossibleFlagsOfOtherCommandsEndWithOneSentence(_ arguments: String, _ text: String) throws {
+    let directory = try TemporaryDirectory()
+    let job = try Launch.alone.run(
+      arguments.split(separator: " ").map(String.init), in: directory.url, timeLimit: 60)
+    #expect(job.exitCode == 64 && job.standardOutput == "", "\(job.transcript)")
+    #expect(job.standardError == "error (64): \(text)\n", "\(job.command)")
+    #expect(try contents(of: directory).isEmpty, "\(job.command)")
   }
 
   /// Contents of a configuration file, and the sentence.

@@ -209,7 +209,29 @@ import Testing
     let job = try Launch.ranks(2).run(["train", "--run-dir", "run"] + arguments + ["fc3"], in: workbench.directory.url)
     #expect(job.exitCode == 0, "\(job.transcript)")
     try workbench.expectError(
-      "error (64): --init-skip fc9: the model has no such layer; `models show` lists the names.", arguments + ["fc9"],
-      leaving: "another")
+      "error (64): --init-skip fc9: neither the model nor start.safetensors has such a layer; `models show` lists the "
+        + "model's.", arguments + ["fc9"], leaving: "another")
+  }
+
+  /// Layers that only the file has are passed over by name, and named where they are not.
+  @Test func layersOfTheFileAloneCanBePassedOver() throws {
+    let workbench = try Workbench()
+    try workbench.writeParameters { $0.append((name: "head.weight", shape: [3, 512])) }
+    let arguments = Workbench.mnist + Workbench.brief + ["--init", "start.safetensors"]
+    try workbench.expectError(
+      "error (65): start.safetensors: holds head.weight, which the model has not; give the file of this model, or pass "
+        + "the layer over with --init-skip.", arguments)
+    let job = try Launch.alone.run(
+      ["train", "--run-dir", "run"] + arguments + ["--init-skip", "head, fc3"], in: workbench.directory.url)
+    #expect(job.exitCode == 0, "\(job.transcript)")
+    let settings = try String(
+      contentsOf: workbench.directory.url.appendingPathComponent("run/config.yaml"), encoding: .utf8)
+    #expect(settings.contains("\ninit: start.safetensors\ninit-skip: head,fc3\n"))
+    // What it began with decided its result.
+    let changed = try Launch.alone.run(
+      ["train", "--run-dir", "run", "--steps", "3"] + Workbench.mnist
+        + Workbench.brief.filter { $0 != "--steps" && $0 != "2" },
+      in: workbench.directory.url)
+    #expect(changed.exitCode == 0 && changed.standardOutput.contains("2 steps"), "\(changed.transcript)")
   }
 }

@@ -373,6 +373,30 @@ import Training
     #expect(job.standardError == "error (64): \(sentence)\n")
   }
 
+  /// On several ranks, which have begun to look after each other by then.
+  @Test func aWatchdogThatNeverWakesIsRefused() throws {
+    let directory = try Self.directory()
+    let job = try Launch.refused(2).run(Self.arguments("--steps 1 --watchdog inf"), in: directory.url, timeLimit: 30)
+    #expect(job.exitCode == 64, "\(job.transcript)")
+    #expect(job.standardError.hasPrefix("error (64): --watchdog inf cannot be: "), "\(job.transcript)")
+  }
+
+  /// What only training would take looks as if it acted.
+  @Test(arguments: [
+    "--base model=cnn", "--epochs 2", "--steps 9", "--seconds-each 5s", "--seeds 1,2", "--transport messages",
+    "--update sliced", "--overlap off", "--save-every 10min", "--stop-after 1h", "--log-every 10",
+    "--evaluate-every 5", "--delay 1:1", "--watchdog 60.0",
+  ]) func theReportAloneTakesNoSettings(_ setting: String) throws {
+    let directory = try TemporaryDirectory()
+    let arguments = ["compare", "--report-only", "out"] + setting.split(separator: " ").map(String.init)
+    let job = try Launch.alone.run(arguments, in: directory.url, timeLimit: 30)
+    #expect(
+      job.standardError
+        == "error (64): \(setting) with --report-only out cannot be: leave it out: nothing is trained. "
+        + "See swift-dp-train --help.\n")
+    #expect(job.exitCode == 64 && job.standardOutput == "", "\(job.transcript)")
+  }
+
   @Test func thereMustBeAComparisonToReport() throws {
     let directory = try Self.directory()
     let job = try Launch.ranks(2).run(["compare", "--report-only", "out"], in: directory.url)

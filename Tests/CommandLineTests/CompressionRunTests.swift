@@ -23,8 +23,10 @@ import Testing
     let directory = try TemporaryDirectory()
     let arguments = ["--shards", "4", "--compress", codec]
     let whole = try train(arguments + ["--save-every", "1", "--keep", "99"], .alone, in: directory, "run")
-    let other = try train(arguments, .ranks(3), in: directory, "ranks")
-    #expect(other.summary == whole.summary && other.files == whole.files)
+    for ranks in [3, 4] {
+      let other = try train(arguments, .ranks(ranks), in: directory, "ranks-\(ranks)")
+      #expect(other.summary == whole.summary && other.files == whole.files, "\(ranks) ranks")
+    }
     let rest = try train(
       arguments + ["--resume", "run/checkpoints/step-00000006"], .ranks(2), in: directory, "rest")
     #expect(rest.summary == whole.summary)
@@ -62,6 +64,24 @@ import Testing
     let plain = try train(["--shards", "1"] + form, .alone, in: directory, "plain")
     let all = try train(["--shards", "1", "--compress", "dgc:1:0"] + form, .alone, in: directory, "all")
     #expect(all.files["model.safetensors"] == plain.files["model.safetensors"])
+  }
+
+  /// Within a node there is nothing to spare; over a slow link there is, however long a slow rank is waited for.
+  @Test func whatCostsMoreThanItSavesIsSaid() throws {
+    let warning = "it costs more than it saves here."
+    let directory = try TemporaryDirectory()
+    let arguments = Self.small + ["--log-every", "2", "--compress", "powersgd:1", "--delay", "1:300"]
+    let near = try Launch.ranks(2).run(["train", "--run-dir", "near"] + arguments, in: directory.url)
+    #expect(near.exitCode == 0 && near.standardError.contains(warning), "\(near.transcript)")
+    #expect(
+      near.standardError.contains(#/  sends 1\/\d+ in +\d+\.\d ms \(coding .+; plain sum .+\)/#),
+      "\(near.transcript)")
+    guard Hosts.obstacle == nil else { return }
+    let hosts = try Hosts(count: 2, bandwidth: .megabits(100))
+    let far = try hosts.mpirun(
+      ranks: [1, 1], [product("swift-dp-train"), "train", "--run-dir", "far"] + arguments, options: ["-q"],
+      in: directory.url)
+    #expect(far.exitCode == 0 && !far.standardError.contains(warning), "\(far.transcript)")
   }
 
   @Test func whatCannotBeIsRefused() throws {

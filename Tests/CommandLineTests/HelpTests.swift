@@ -43,7 +43,7 @@ import Training
     let text = try help(["train", "--help"]).replacing(/\n {10,}/, with: " ")
     let defaults = text.matches(of: /(?m)^  --([a-z-]+) .*\(default: ([^ )]+)\)/)
       .map { (flag: String($0.output.1), value: String($0.output.2)) }
-    let settings = Recipe().settings(dataDirectory: nil)
+    let settings = Recipe().settings()
     var compared = 0
     for (flag, value) in defaults {
       guard let setting = settings.first(where: { $0.key == flag }), let actual = setting.value else { continue }

@@ -20,7 +20,8 @@ struct HostFileTests {
     /// Every start saves before the action, for the killed one is to go on from a checkpoint.
     func start(_ action: @escaping () throws -> Void) throws -> CommandResult {
       try hosts.run(
-        on: 0, site.command, in: site.work, timeLimit: 60, intervention: Intervention(afterOutput: "save  step ", action))
+        on: 0, site.command, in: site.work, timeLimit: 60,
+        intervention: Intervention(afterOutput: "save  step ", action))
     }
     // Who starts it makes no difference to this; root's signals are those of `SupervisionTests`.
     if user != "root" {

@@ -14,11 +14,25 @@ struct HostsBitsTests {
     "--model mlp --batch-size 30 --steps 3 --all-reduce hierarchical --update replicated",
   ])
   func bitsAreEqual(_ settings: String) throws {
+    try expectEqualBits(settings, on: [[2, 2], [1, 2, 1], [1, 1]])
+  }
+
+  /// Methods and codecs go other ways there than within a node.
+  @Test(arguments: [
+    "--method local --local-steps 2 --local-momentum average", "--method easgd --local-steps 2",
+    "--method stochastic-push --push-overlap", "--compress 1-bit", "--compress dgc:0.05:0 --clip-norm 0.5",
+    "--compress powersgd:2",
+  ])
+  func bitsOfMethodsAreEqual(_ method: String) throws {
+    try expectEqualBits("--model mlp --batch-size 30 --epochs 2 " + method, on: [[2, 1]])
+  }
+
+  private func expectEqualBits(_ settings: String, on placements: [[Int]]) throws {
     let arguments =
       synthetic("1x12x12", train: 60, test: 300) + settings.split(separator: " ").map(String.init)
       + ["--seed", "7", "--shards", "4", "--log-every", "1"]
     let reference = try record(arguments, .alone)
-    for ranks in [[2, 2], [1, 2, 1], [1, 1]] {
+    for ranks in placements {
       let directory = try TemporaryDirectory()
       let hosts = try Hosts(count: ranks.count, bandwidth: .gigabits(1))
       let job = try hosts.mpirun(

@@ -129,6 +129,39 @@ import Testing
     #expect((all["milliseconds"] as? [String: Any])?.isEmpty == false)
   }
 
+  /// Both plans are in the file.
+  @Test func aComparedStepIsWrittenToo() throws {
+    let directory = try TemporaryDirectory()
+    let job = try Launch.alone.run(
+      [
+        "bench", "step", "--model", "lenet5", "--input", "1x12x12", "--batch-size", "8", "--steps", "2", "--compare",
+        "library", "--json", "step.json",
+      ], in: directory.url, timeLimit: 60)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    let data = try Data(contentsOf: directory.url.appendingPathComponent("step.json"))
+    let all = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let other = try #require(all["compared"] as? [String: Any])
+    #expect(Set(all.keys) == Set(other.keys).union(["compared"]))
+    let times = [all, other].compactMap { $0["start_seconds"] as? Double }
+    #expect(times.count == 2 && times[0] != times[1], "\(times)")
+  }
+
+  /// Where the figures go to the standard output no file takes its place, and the table follows them.
+  @Test func figuresMayGoToTheStandardOutput() throws {
+    let directory = try TemporaryDirectory()
+    let link = directory.url.appendingPathComponent("figures").path
+    // By a link, so that a mistake here costs the machine no device.
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/dev/stdout")
+    let arguments = ["bench", "codec", "--codec", "float16", "--elements", "1024", "--seconds", "0.001"]
+    let job = try Launch.alone.run(arguments + ["--json", "figures"], in: directory.url, timeLimit: 60)
+    try #require(job.exitCode == 0 && job.standardError == "", "\(job.transcript)")
+    let parts = job.standardOutput.components(separatedBy: "\n]\n")
+    try #require(parts.count == 2 && parts[1].hasPrefix("1,024 elements, 0.00 MiB\n\ncodec "), "\(job.transcript)")
+    #expect(try JSONSerialization.jsonObject(with: Data((parts[0] + "\n]").utf8)) is [[String: Any]])
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "/dev/stdout")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.url.path) == ["figures"])
+  }
+
   @Test func codecsAreTimed() throws {
     let directory = try TemporaryDirectory()
     let arguments = ["bench", "codec", "--elements", "70000", "--seconds", "0.001", "--json", "codecs.json"]

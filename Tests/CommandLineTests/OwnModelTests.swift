@@ -12,6 +12,13 @@ import Testing
     #expect(result.standardError.contains("model tiny · "), "\(result.transcript)")
     #expect(result.standardOutput.hasPrefix("done  3 steps"), "\(result.transcript)")
     #expect(FileManager.default.fileExists(atPath: run + "/model.safetensors"))
+    let settings = try String(contentsOfFile: run + "/config.yaml", encoding: .utf8)
+    #expect(settings.hasPrefix("model: tiny\n"), "\(settings)")
+    // The trainer does not know the model, and takes no other for it.
+    let evaluation = try TestSupport.run([product("swift-dp-train"), "evaluate", "--run", run], timeLimit: 30)
+    #expect(
+      evaluation.exitCode == 64 && evaluation.standardError.contains("--model tiny is not known"),
+      "\(evaluation.transcript)")
   }
 
   @Test func readmeShowsTheExample() throws {

@@ -11,6 +11,59 @@ import Testing
       "--record-gradients", "3", "--check-every", "2", "--save-every", "5",
     ]
 
+  /// A start from a file is a start like any other, as long as the file is what it was; data and machines must be the run's.
+  @Test func aRunThatBeganFromAFileIsReplayed() throws {
+    let directory = try TemporaryDirectory()
+    func run(_ arguments: [String]) throws -> CommandResult { try Launch.alone.run(arguments, in: directory.url) }
+    for seed in ["11", "12"] {
+      let export = try run(
+        [
+          "checkpoint", "export", "--model", "mlp", "--input", "1x8x8", "--classes", "10", "--seed", seed, "--output",
+          "start \(seed).safetensors",
+        ])
+      try #require(export.exitCode == 0, "\(export.transcript)")
+    }
+    let arguments =
+      synthetic("1x8x8", train: 40, test: 10) + [
+        "--model", "mlp", "--batch-size", "10", "--steps", "4", "--record-gradients", "2", "--init",
+        "start 11.safetensors",
+      ]
+    let job = try run(["train", "--run-dir", "run"] + arguments)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    let replay = try run(["replay", "--run", "run", "--step", "2"])
+    #expect(replay.exitCode == 0 && replay.standardOutput.contains("  equal    "), "\(replay.transcript)")
+
+    let files = ["start 11.safetensors", "start 12.safetensors"].map { directory.url.appendingPathComponent($0) }
+    try FileManager.default.removeItem(at: files[0])
+    try FileManager.default.moveItem(at: files[1], to: files[0])
+    let other = try run(["replay", "--run", "run", "--step", "2"])
+    #expect(
+      other.exitCode == 65
+        && other.standardError
+          == "error (65): start 11.safetensors: no longer holds the parameters that the run began with; give the file as it was.\n",
+      "\(other.transcript)")
+
+    // As if it had been trained elsewhere, on other images.
+    let events = directory.url.appendingPathComponent("run/events.jsonl")
+    let text = try String(contentsOf: events, encoding: .utf8)
+    for (field, code, sentence) in [
+      ("data_sha256", Int32(65), "here has the digest "), ("fingerprint", 64, "so the bits differ by nature"),
+    ] {
+      let line = try #require(text.firstMatch(of: try Regex("\"\(field)\":\"[^\"]*")))
+      var changed = text
+      changed.replaceSubrange(line.range, with: "\"\(field)\":\"other")
+      try changed.write(to: events, atomically: true, encoding: .utf8)
+      let refused = try run(["replay", "--run", "run", "--step", "2"])
+      #expect(refused.exitCode == code && refused.standardError.contains(sentence), "\(refused.transcript)")
+    }
+    let nowhere = try run(["replay", "--run", "nowhere", "--step", "2"])
+    #expect(
+      nowhere.exitCode == 65
+        && nowhere.standardError
+          == "error (65): nowhere/config.yaml: cannot be read; give the directory of a run (--run-dir of train).\n",
+      "\(nowhere.transcript)")
+  }
+
   @Test func recordedGradientsAreComputedAgain() throws {
     let directory = try TemporaryDirectory()
     let job = try Launch.ranks(3).run(

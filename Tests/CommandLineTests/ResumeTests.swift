@@ -55,6 +55,34 @@ import Testing
     }
   }
 
+  /// A run that is taken back goes on from there, also after the next stop, and ends as if it had never gone further.
+  @Test func aRunThatIsTakenBackStaysThere() throws {
+    let uninterrupted = try Self.uninterrupted.get()
+    let directory = try TemporaryDirectory()
+    func train(keep: Int, _ options: [String] = []) throws -> CommandResult {
+      try resume(.alone, in: directory.url, ["--save-every", "40", "--keep", "\(keep)"] + options)
+    }
+    func steps() throws -> [Int] {
+      try FileManager.default.contentsOfDirectory(atPath: directory.url.path + "/run/checkpoints")
+        .compactMap { Int($0.dropFirst("step-".count)) }
+    }
+    let first = try train(keep: 9)
+    try #require(first.exitCode == 0, "\(first.transcript)")
+    let back = try train(
+      keep: 2, ["--resume", "run/checkpoints/step-00000080", "--stop-after", "1s", "--delay", "40"])
+    try #require(back.exitCode == 75, "\(back.transcript)")
+    #expect(back.standardError.contains("going back to step 80"), "\(back.transcript)")
+    #expect(!FileManager.default.fileExists(atPath: directory.url.path + "/run/summary.json"))
+    // What it was stopped at, and that of the best evaluation, if no other.
+    let left = try steps()
+    #expect(try left.count <= 3 && #require(left.max()) < 150 && #require(left.max()) > 80, "\(left)")
+    let rest = try train(keep: 1)
+    #expect(rest.exitCode == 0 && rest.standardError.contains("\(left.max() ?? 0) done"), "\(rest.transcript)")
+    let end = try Record(rest, directory: directory.url.appendingPathComponent("run"))
+    #expect(end.summary == uninterrupted.summary && end.files == uninterrupted.files)
+    #expect(try steps().contains(150) && steps().count <= 2)
+  }
+
   @Test func aDamagedCheckpointIsPassedOver() throws {
     let uninterrupted = try Self.uninterrupted.get()
     let directory = try TemporaryDirectory()

@@ -116,6 +116,48 @@ import Testing
     #expect(tickets[0] <= 60 && tickets[2] <= 60 && tickets[1] < 40, "\(job.transcript)")
   }
 
+  /// What was trained on are the samples of gradients that were taken, not of those that came too late.
+  @Test func droppedGradientsTrainNothing() throws {
+    let directory = try TemporaryDirectory()
+    let arguments =
+      synthetic("1x8x8", train: 540, test: 20) + [
+        "--model", "mlp", "--batch-size", "9", "--epochs", "1", "--learning-rate", "0.01", "--threads-per-shard", "1",
+      ]
+    let (summary, job) = try trainAsynchronously(
+      arguments + ["--method", "backup-workers", "--backup", "1", "--delay", "1:40"], .ranks(4), in: directory)
+    #expect(try #require(summary.dropped) > 0, "\(job.transcript)")
+    // Sixty steps of two parts of three samples.
+    #expect(try trainedSamples(directory) == 360)
+    #expect(job.standardError.contains("step  60/60"), "\(job.transcript)")
+  }
+
+  /// Of a batch with fewer samples than workers, shards without a sample take no other's place.
+  @Test func emptyShardsTakeNoPlace() throws {
+    let directory = try TemporaryDirectory()
+    let arguments =
+      synthetic("1x8x8", train: 2, test: 20) + [
+        "--model", "mlp", "--batch-size", "8", "--steps", "20", "--learning-rate", "0.01", "--threads-per-shard", "1",
+      ]
+    let (summary, _) = try trainAsynchronously(
+      arguments + ["--method", "backup-workers", "--backup", "1", "--delay", "0:5"], .ranks(4), in: directory)
+    #expect(try summary.steps == 20 && trainedSamples(directory) == 40)
+  }
+
+  /// Also at the beginning of a segment: a worker that comes late computes at what others have made by then.
+  @Test func backupWorkersNeverComputeAtOldParameters() throws {
+    let directory = try TemporaryDirectory()
+    let (summary, job) = try trainAsynchronously(
+      Self.longer + [
+        "--method", "backup-workers", "--backup", "1", "--log-every", "2", "--save-every", "2", "--evaluate-every", "2",
+      ], .ranks(4), in: directory)
+    #expect(summary.steps == 60 && summary.staleness == [120], "\(job.transcript)")
+  }
+
+  private func trainedSamples(_ directory: TemporaryDirectory) throws -> Int? {
+    let events = try String(contentsOf: directory.url.appendingPathComponent("run/events.jsonl"), encoding: .utf8)
+    return events.matches(of: /"trained_samples":(\d+)/).compactMap { Int($0.1) }.max()
+  }
+
   /// From a checkpoint, on other numbers of workers and servers; slots go along.
   @Test(arguments: ["downpour", "backup-workers"]) func aRunGoesOn(_ method: String) throws {
     let directory = try TemporaryDirectory()

@@ -62,7 +62,7 @@ import Testing
           8  easgd, H = 16                0.0236 µs  300 ms    58.3%               266       33.3%             1.00×
           8  stochastic-push              0.0135 µs  300 ms    57.7%               266       33.3%             1.00×
           8  downpour                      0.027 µs  109 ms     0.0%               733       91.7%             2.75×
-          8  backup-workers, B = 1         0.027 µs  100 ms     0.0%     4.6%      733       87.5%             2.62×
+          8  backup-workers, B = 1         0.027 µs  100 ms     0.0%     4.6%      699       87.5%             2.62×
           8  asynchronous-easgd, H = 16  0.00169 µs  109 ms     0.0%               733       91.7%             2.75×
           8  gossip, H = 16                    0 µs  109 ms     0.0%               733       91.7%             2.75×
           8  gosgd                             0 µs  109 ms     0.0%               733       91.7%             2.75×
@@ -71,7 +71,7 @@ import Testing
       1,024  easgd, H = 16                 0.027 µs  300 ms    66.6%            34,133       33.3%             1.00×
       1,024  stochastic-push              0.0135 µs  300 ms    61.3%            34,133       33.3%             1.00×
       1,024  downpour                      0.027 µs  100 ms     0.0%           102,333       99.9%             3.00×
-      1,024  backup-workers, B = 1         0.027 µs  100 ms     0.0%     0.0%  102,333       99.9%             3.00×
+      1,024  backup-workers, B = 1         0.027 µs  100 ms     0.0%     0.0%  102,299       99.9%             3.00×
       1,024  asynchronous-easgd, H = 16  0.00169 µs  100 ms     0.0%           102,333       99.9%             3.00×
       1,024  gossip, H = 16                    0 µs  100 ms     0.0%           102,333       99.9%             3.00×
       1,024  gosgd                             0 µs  100 ms     0.0%           102,333       99.9%             3.00×
@@ -134,6 +134,33 @@ import Testing
     ("stragglers --compute 1s --backup -1", "--backup"),
     ("stragglers --compute 1s --rank-batch 0", "--rank-batch 0 cannot be: give at least 1"),
     ("stragglers --compute 1s --servers 0", "--servers 0 cannot be: give at least 1"),
+    (
+      "stragglers --compute 1s --rank-batch 9223372036854775807",
+      "--rank-batch 9223372036854775807 cannot be: give at most 2147483647"
+    ),
+    (
+      "step --compute 1s --classes 9223372036854775807",
+      "--classes 9223372036854775807 cannot be: give at most 1000000"
+    ),
+    ("step --compute 1e-300ns", "--compute 1e-300ns cannot be: give at least 1ns"),
+    ("step --compute 1e300s", "--compute 1e300s cannot be: give a time above 0"),
+    ("step --compute 1s --bandwidth 1e-300gbit", "--bandwidth 1e-300gbit cannot be: give bits a second above 0"),
+    (
+      "step --compute 1s --model mlp --input 65536x65536x65536",
+      "parameters cannot be: give smaller images or fewer classes"
+    ),
+    (
+      "stragglers --compute 1s --shards-per-group 2",
+      "--shards-per-group 2 with --all-reduce auto cannot be: give --all-reduce hierarchical or torus, or leave it out"
+    ),
+    (
+      "step --compute 1s --shards-per-group 2",
+      "--shards-per-group 2 with --algorithms auto cannot be: give --algorithms hierarchical or torus, or leave it out"
+    ),
+    (
+      "all-reduce --shards-per-group 2 --algorithms ring,auto",
+      "--shards-per-group 2 with --algorithms ring,auto cannot be: give --algorithms hierarchical or torus"
+    ),
   ]) func badFlagsAreRefused(_ arguments: String, _ message: String) throws {
     let result = try simulate(arguments)
     #expect(result.exitCode == 64 && result.standardError.contains(message), "\(result.transcript)")

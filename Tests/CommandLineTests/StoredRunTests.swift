@@ -78,6 +78,10 @@ import Testing
   }
 
   @Test func whatIsNotThereEndsWithOneSentence() throws {
+    // A run that has saved nothing yet.
+    try FileManager.default.createDirectory(
+      at: Self.stored.get().0.url.appendingPathComponent("early/checkpoints"), withIntermediateDirectories: true)
+    let early = "early: holds no checkpoint yet; let the run go on to its first."
     for (arguments, code, text) in [
       (["evaluate"], 64, "evaluate needs --run or --checkpoint, one of them. See swift-dp-train --help."),
       (
@@ -92,6 +96,9 @@ import Testing
         ["checkpoint", "list", "nowhere"], 65,
         "nowhere: holds no run; give the directory of a run (--run-dir of train)."
       ),
+      (["checkpoint", "verify", "early"], 65, early),
+      (["checkpoint", "verify", "run", "early"], 65, early),
+      (["checkpoint", "export", "early", "--output", "x"], 65, early),
       (["checkpoint", "show", "run"], 65, "run/manifest.json: cannot be read; give the directory of a checkpoint."),
       (
         ["checkpoint", "export", "run", "--output", "/proc/x"], 74,

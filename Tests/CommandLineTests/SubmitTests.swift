@@ -149,7 +149,19 @@ import Yams
     for scheduler in ["slurm", "pbs", "lsf"] {
       #expect(try printed([scheduler] + gossip).contains("--shards 3 --threads-per-shard 1"))
     }
+    let elsewhere = ["k8s", "--print", "--", "--config", "/runs/of-the-volume.yaml"]
+    let placement = ["--shards", "3", "--threads-per-shard", "2"]
+    #expect(try printed(elsewhere + placement).contains("of-the-volume.yaml"))
     #expect(
-      try printed(["k8s", "--print", "--", "--config", "/runs/of-the-volume.yaml"]).contains("of-the-volume.yaml"))
+      try submit(elsewhere).standardError.contains(
+        "--config /runs/of-the-volume.yaml, which is not here cannot be: give --shards and --threads-per-shard"))
+    // What a file says stays.
+    let directory = try TemporaryDirectory()
+    let file = directory.url.appendingPathComponent("run.yaml")
+    try Data("method: gossip\nshards: 7\nthreads-per-shard: 2\n".utf8).write(to: file)
+    for scheduler in ["slurm", "pbs", "lsf", "k8s"] {
+      let script = try printed([scheduler, "--print", "--ranks-per-node", "8", "--", "--config", file.path])
+      #expect(!script.contains("--shards") && !script.contains("--threads-per-shard"), "\(script)")
+    }
   }
 }

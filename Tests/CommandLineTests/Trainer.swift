@@ -69,8 +69,10 @@ struct Record: Equatable, CustomStringConvertible {
       try object(
         line,
         without: [
-          "time", "samples_per_second", "training_seconds", "sent_bytes", "share_of_compute", "share_of_communication",
+          "time", "ranks", "samples_per_second", "training_seconds", "sent_bytes", "share_of_compute",
+          "share_of_communication",
           "share_of_data",
+          "exchange_seconds", "coding_seconds", "plain_sum_seconds",
           "share_of_update", "share_of_hidden_communication", "share_of_saving", "share_of_waiting",
         ])
     }

@@ -148,6 +148,7 @@ import Testing
       }
       #expect(sums == defined)
       #expect(layout.norm(sums) == defined.reduce(0, +).squareRoot())
+      #expect(layout.norm(of: vector) == layout.norm(sums))
       var norms = [Double](repeating: .nan, count: layout.regions.count)
       layout.regionNorms(sums, into: &norms)
       for (region, norm) in norms.enumerated() {

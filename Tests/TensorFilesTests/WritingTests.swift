@@ -84,6 +84,72 @@ import Testing
     #expect(directory.names.count == 2)
   }
 
+  /// The file that a link leads to is replaced, beside itself; the link stays.
+  @Test func linksAreFollowed() throws {
+    let directory = TemporaryDirectory()
+    let other = TemporaryDirectory()
+    let file = "\(other.path)/file"
+    try AtomicFile.write([1], to: file)
+    let links = [
+      ("absolute", file), ("relative", "../\(other.path.dropFirst("/tmp/".count))/file"), ("second", "absolute"),
+    ]
+    for (index, (name, target)) in links.enumerated() {
+      let link = "\(directory.path)/\(name)"
+      try #require(symlink(target, link) == 0)
+      let bytes = [UInt8(index + 2), 0, 255]
+      try AtomicFile.write(bytes, to: link)
+      #expect(contents(of: file) == bytes, "\(name)")
+    }
+    #expect(directory.names == links.map { $0.0 }.sorted())
+    #expect(other.names == ["file"])
+    for (name, _) in links { #expect(kind(of: "\(directory.path)/\(name)") == S_IFLNK, "\(name)") }
+
+    // To a file that is not there yet.
+    let early = "\(other.path)/early"
+    try #require(symlink("new", early) == 0)
+    try SafetensorsFile.write(Self.sources, metadata: ["format": "pt"], to: early)
+    #expect(contents(of: "\(other.path)/new") == contents(of: reference("written.safetensors")))
+    #expect(other.names == ["early", "file", "new"])
+    #expect(kind(of: early) == S_IFLNK)
+
+    // And to itself.
+    let loop = "\(directory.path)/loop"
+    try #require(symlink("loop", loop) == 0)
+    let error = #expect(throws: TensorFileError.self) { try AtomicFile.write([1], to: loop) }
+    #expect(error?.kind == .cannotWrite && error?.path == loop)
+  }
+
+  /// No file takes their place.
+  @Test func devicesAndPipesAreWrittenTo() throws {
+    let directory = TemporaryDirectory()
+    let pipe = "\(directory.path)/pipe"
+    try #require(mkfifo(pipe, 0o600) == 0)
+    // So that nobody has to wait for a reader.
+    let reader = open(pipe, O_RDONLY | O_NONBLOCK)
+    defer { close(reader) }
+    try AtomicFile.write([3, 1, 4], to: pipe)
+    var bytes = [UInt8](repeating: 0, count: 16)
+    let count = read(reader, &bytes, bytes.count)
+    #expect(count == 3 && bytes[..<3] == [3, 1, 4])
+    #expect(kind(of: pipe) == S_IFIFO)
+
+    // By links, so that a mistake here costs the machine no device.
+    let (null, full) = ("\(directory.path)/null", "\(directory.path)/full")
+    try #require(symlink("/dev/null", null) == 0 && symlink("/dev/full", full) == 0)
+    try AtomicFile.write([1], to: null)
+    let error = #expect(throws: TensorFileError.self) { try AtomicFile.write([1], to: full) }
+    #expect(
+      error?.description
+        == full + ": cannot write to it (No space left on device); check the path, its permissions and the free space.")
+    #expect(directory.names == ["full", "null", "pipe"])
+    #expect(kind(of: full) == S_IFLNK && kind(of: null) == S_IFLNK)
+  }
+
+  private func kind(of path: String) -> mode_t {
+    var status = stat()
+    return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : 0
+  }
+
   // In a process of its own, because the limit on the size of files is one for the whole process.
   @Test func aDiskThatTakesNoMoreLeavesNothing() async {
     await #expect(processExitsWith: .success) {

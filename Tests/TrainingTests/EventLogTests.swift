@@ -20,7 +20,7 @@ import Training
     (totals.seconds, totals.samples, totals.sentBytes, totals.gradientBytes) = (0.5, 64, 10, 20)
     #expect(
       log.events == [
-        .started, .step(.init(step: 1, loss: 2.5, totals: totals)), .step(.init(step: 2, loss: .infinity)),
+        .started(), .step(.init(step: 1, loss: 2.5, totals: totals)), .step(.init(step: 2, loss: .infinity)),
         .evaluated(.init(step: 2, epoch: 1, correct: 5, total: 10, loss: 2)), .saved(step: 2, path: "c"),
         .gradients(step: 2, digests: ["a", "b"]), .finished(step: 2),
       ])
@@ -47,7 +47,7 @@ import Training
   /// A run that goes on from step 10 does 11 to 20 again.
   @Test func aCurveHasEachStepOnce() {
     let curve = RunCurve([
-      .started, step(1), step(10), evaluation(10), step(20), evaluation(20), .started, step(15), evaluation(15),
+      .started(), step(1), step(10), evaluation(10), step(20), evaluation(20), .started(), step(15), evaluation(15),
       step(20), evaluation(20), evaluation(20),
     ])
     #expect(curve.steps.map(\.step) == [1, 10, 15, 20])

@@ -55,6 +55,31 @@ import Training
     #expect(GossipWeight.half(of: 1) == 0 && GossipWeight.half(of: 7) == 3)
   }
 
+  /// Equation 10 of Zheng et al., beside numbers worked out by hand.
+  @Test func delaysAreCompensatedByTheSquareOfTheGradient() {
+    var gradient: [Float] = [2, -3, 0.5, 0]
+    compensateDelay(of: &gradient, now: [1, 1, 1, 1], then: [0.5, 2, 1, 0], count: 4, by: 0.1)
+    // 2 + 0.1 · 4 · 0.5, and −3 + 0.1 · 9 · (−1).
+    #expect(distance(gradient, [2.2, -3.9, 0.5, 0]) < 1e-6)
+  }
+
+  /// The batch's rate ÷ τ, whatever part of the batch a gradient is; all of it up to τ = 1. Or never more than its part.
+  @Test func ratesFollowStaleness() {
+    let batch = 0.8
+    for workers in [1, 3, 4] {
+      let part = batch / Double(workers)
+      for (staleness, expected) in [(0, batch), (1, batch), (2, batch / 2), (3, batch / 3), (8, batch / 8)] {
+        #expect(abs(stalenessAware(part, staleness, workers: workers, .paper) - expected) < 1e-12)
+        #expect(abs(stalenessAware(part, staleness, workers: workers, .scale) - min(part, expected)) < 1e-12)
+        #expect(stalenessAware(part, staleness, workers: workers, .keep) == part)
+      }
+      // At the staleness of workers in turn it is the rate without it.
+      #expect(abs(stalenessAware(part, workers, workers: workers, .paper) - part) < 1e-12)
+    }
+  }
+
+  private func distance(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).map { abs($0 - $1) }.max() ?? 0 }
+
   /// Each meeting conserves x + c, whatever another worker does to c between the center's half and the worker's.
   @Test func elasticMeetingsConserve() {
     for rate in [Float(0), 0.1, 0.3, 0.9] {

@@ -7,10 +7,10 @@ import Training
 /// How settings, sizes and numbers are written down.
 @Suite struct SettingsTests {
   @Test func everySettingIsWrittenOnce() {
-    let settings = Recipe().settings(dataDirectory: "/data")
+    let settings = Recipe().settings(InputFiles(dataDirectory: "/data"))
     #expect(Set(settings.map(\.key)).count == settings.count)
     #expect(settings.first { $0.key == "data-dir" }?.value == "/data")
-    let lines = Recipe().configurationText(dataDirectory: nil).split(separator: "\n")
+    let lines = Recipe().configurationText().split(separator: "\n")
     #expect(lines.count == settings.count && lines.contains("shards: null") && lines.contains("epochs: 5"))
   }
 
@@ -41,11 +41,11 @@ import Training
       { $0.delayCompensation = 0.3 },
       { $0.backupWorkers = 3 },
     ]
-    var texts = Set([Recipe().configurationText(dataDirectory: nil)])
+    var texts = Set([Recipe().configurationText()])
     for (number, change) in changes.enumerated() {
       var recipe = Recipe()
       change(&recipe)
-      #expect(texts.insert(recipe.configurationText(dataDirectory: nil)).inserted, "change \(number)")
+      #expect(texts.insert(recipe.configurationText()).inserted, "change \(number)")
     }
     // Every stored field of a recipe but the block of evaluation, which no flag changes, is changed above.
     #expect(Mirror(reflecting: Recipe()).children.count == 62)
@@ -63,7 +63,7 @@ import Training
         // Resolved, and read back from a file of settings, it is the same.
         let resolved = recipe.withWarmup(stepsPerEpoch: stepsPerEpoch)
         var again = recipe
-        let text = try #require(resolved.settings(dataDirectory: nil).first { $0.key == "warmup-epochs" }?.value)
+        let text = try #require(resolved.settings().first { $0.key == "warmup-epochs" }?.value)
         again.warmupEpochs = Double(text)
         #expect(try again.learningRates(stepsPerEpoch: stepsPerEpoch) == rates)
       }

@@ -124,8 +124,13 @@ import Training
     #expect(try CheckpointStore(directory: directory.url.path + "/none").paths() == [])
     store.removeLeftovers()
     #expect(!FileManager.default.fileExists(atPath: left.path))
-    store.prune(keeping: 2, andStep: 12)
+    store.prune(upTo: 123_456_789, keeping: 2, andStep: 12)
     #expect(try names() == ["step-123456789", "step-99999999", "step-00000012"])
+    // Just written, and never removed: later ones are of a history that was given up.
+    store.prune(upTo: 99_999_999, keeping: 1, andStep: 12)
+    #expect(try names() == ["step-99999999", "step-00000012"])
+    store.prune(upTo: 12, keeping: 1, andStep: nil)
+    #expect(try names() == ["step-00000012"])
   }
 
   /// A byte anywhere, a missing file, a cut: `verify` or reading tells, with 65.

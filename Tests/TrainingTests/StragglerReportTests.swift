@@ -39,7 +39,7 @@ import Training
         | synchronous | 99 | 1.00× | measured 99 |
         | local, H = 4 | 102 | 1.02× |  |
         | downpour | 221 | 2.21× |  |
-        | backup-workers, B = 1 | 223 | 1.88× | 16% dropped |
+        | backup-workers, B = 1 | 187 | 1.88× | 16% dropped |
 
         """, "\(report.markdown)")
     #expect(

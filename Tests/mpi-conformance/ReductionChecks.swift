@@ -1,4 +1,5 @@
 import Collectives
+import Glibc
 import MPI
 import TestSupport
 
@@ -29,6 +30,28 @@ private func checkReduction(
     }
   }
   try example.free()
+}
+
+/// Shared memory that nobody has any more is not kept, also where it was not freed.
+func checkMemoryIsGivenBack(_ world: Communicator, _ checks: Checks) throws {
+  let placement = Placement(shards: world.size, ranks: world.size)
+  let common = SharedVectors.Common(vectors: 1)
+  guard try SharedVectors.obstacle(on: world, placement: placement, count: 1000, common: common) == nil else { return }
+  let before = sharedMappings()
+  var memory: SharedVectors? = try SharedVectors(on: world, placement: placement, count: 1000, common: common)
+  checks.expect(sharedMappings() > before && memory != nil, "shared memory is mapped")
+  memory = nil
+  checks.expectEqual(sharedMappings(), before, "mappings of shared memory")
+}
+
+/// How many parts of shared memory this process sees.
+private func sharedMappings() -> Int {
+  guard let file = fopen("/proc/self/maps", "r") else { return -1 }
+  defer { fclose(file) }
+  var line = [CChar](repeating: 0, count: 4096)
+  var count = 0
+  while fgets(&line, Int32(line.count), file) != nil { if strstr(line, "/dev/shm/") != nil { count += 1 } }
+  return count
 }
 
 /// Contributions of all shards, cut into buckets.

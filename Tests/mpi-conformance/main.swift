@@ -58,7 +58,7 @@ exit(
 func checkEverything(_ world: Communicator, nodes: [Int]) throws -> Int32 {
   let all: [(Communicator, Checks) throws -> Void] = [
     checkCommunicators, checkBroadcast, checkAllReduce, checkGather, checkPointToPoint, checkRequests, checkWindows,
-    checkReduction, checkAgreement,
+    checkReduction, checkMemoryIsGivenBack, checkAgreement,
   ]
   return try report(world) { checks in
     try checkNodes(world, checks, ranks: nodes)

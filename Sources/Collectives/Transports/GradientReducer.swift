@@ -42,7 +42,8 @@ public final class GradientReducer {
   /// Prepares all rounds of all buckets. Collective; equal arguments everywhere.
   ///
   /// - Parameters:
-  ///   - communicator: its ranks host the shards as `placement` says; messages go over duplicates of it.
+  ///   - communicator: its ranks host the shards as `placement` says; messages go over a duplicate of it, or between the nodes of
+  ///     `memory` over those that it has.
   ///   - shardsPerGroup: of strategies with groups (`AllReduceAlgorithm.strategy`).
   ///   - contributions: the flat gradient vectors of the shards that this rank hosts, in ascending order.
   ///   - result: a flat vector of the rank's own for the whole sum, which overlaps none of them; where there is one shard in
@@ -70,7 +71,8 @@ public final class GradientReducer {
     strategies = buckets.map {
       algorithm.strategy(elements: $0.count, shards: placement.shards, shardsPerGroup: shardsPerGroup)
     }
-    let own = try communicator.duplicate()
+    // With memory, messages go over what that has.
+    let own = try self.memory == nil ? communicator.duplicate() : communicator
     let work = RankWork(own, placement, self.memory, slices: result == nil ? slices : nil)
     let programs = zip(buckets, strategies).enumerated().map { index, bucket in
       bucket.1.flatMap { work.program($0, bucket: bucket.0, index) }

@@ -1,5 +1,4 @@
 import CKernels
-import Foundation
 import MPI
 
 /// Flat vectors that all ranks of a node see: one for each of the node's shards, and some that the node has once, where there
@@ -51,7 +50,8 @@ public final class SharedVectors {
       let part = size.part(of: rank.offset, shards: placement.shards(of: rank.element).count)
       return bytes + SharedWindow.footprint(byteCount: part)
     }
-    let room = roomForSharedMemory() ?? Int.max
+    // To take more would end the job.
+    let room = SharedWindow.room().free
     // The node that lacks most speaks.
     let lack = try world.allReduce(bytes - room, .maximum)
     if lack <= 0 { return nil }
@@ -98,6 +98,9 @@ public final class SharedVectors {
 
   /// Gives the memory back. Collective; nothing in it may be used afterwards.
   public func free() throws { try window.take()?.free() }
+
+  /// A process that trains one run after another has only the last one's. Not collective.
+  deinit { window.take()?.unmap() }
 
   /// The ranks that share this memory.
   public var node: Communicator { nodes.node }
@@ -201,13 +204,5 @@ public final class SharedVectors {
       let isFirst = rank == 0
       return start(of: rank) + (shards + (isFirst ? commonVectors : 0)) * vector + (isFirst ? doubles * 8 : 0)
     }
-  }
-
-  /// Bytes free in the file system that shared memory comes from, of which a mapping beyond is a bus error; nil where there
-  /// is none.
-  private static func roomForSharedMemory() -> Int? {
-    var status = statvfs()
-    guard statvfs("/dev/shm", &status) == 0 else { return nil }
-    return Int(status.f_bavail) * Int(status.f_frsize)
   }
 }

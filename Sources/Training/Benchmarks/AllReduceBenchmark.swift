@@ -25,6 +25,9 @@ public struct AllReduceBenchmark: Sendable {
   /// For each order of `ring` and trees what it is there for, and what they stand against.
   public static let usualAlgorithms: [AllReduceAlgorithm] = [.ring, .halvingDoubling, .recursiveDoubling, .native]
 
+  /// Beyond these, sums of the contributions would not be exact, and could not be checked.
+  public static let mostShards = ChangingValues.mostShards
+
   public init(sizes: [Int]) { self.sizes = sizes }
 
   /// Sizes from 4 bytes, each four times the one before, up to a largest; 25 MiB and 100 MiB among them, about the gradients

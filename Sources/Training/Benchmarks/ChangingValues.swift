@@ -2,11 +2,14 @@
 ///
 /// Element i of shard s is ((i + salt) mod 256) · (1 + s mod 7).
 package struct ChangingValues {
+  /// So that sums stay below 2²⁴.
+  package static let mostShards = 9_000
+
   private let shards: Int
 
-  /// - Parameter shards: at most 9,000, so that sums stay below 2²⁴.
+  /// - Parameter shards: at most `mostShards`.
   package init(shards: Int) {
-    precondition(shards <= 9_000, "sums over \(shards) shards are not exact")
+    precondition(shards <= Self.mostShards, "sums over \(shards) shards are not exact")
     self.shards = shards
   }
 

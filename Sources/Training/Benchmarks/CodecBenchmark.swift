@@ -17,7 +17,12 @@ public struct CodecBenchmark: Sendable {
   /// Weights of an output.
   static let columns = 1024
 
-  public init(elements: Int) { self.elements = elements }
+  /// - Parameter elements: nil for a vector of at least twice the processor's largest cache, up to 512 MiB, so that memory is
+  ///   measured.
+  public init(elements: Int? = nil) {
+    let cached = sysconf(Int32(_SC_LEVEL3_CACHE_SIZE))
+    self.elements = elements ?? max(1 << 22, min(cached / 2, 1 << 27))
+  }
 
   /// The figures of a codec, with the names that files have in JSON. Gigabytes are of gradient: four bytes an element.
   public struct Row: Codable, Sendable {

@@ -68,6 +68,22 @@ public struct StepBenchmark: Sendable {
     }
   }
 
+  /// What is written to a file: a report, and with it, as `compared`, that of the same steps with other kernels.
+  public struct Figures: Encodable, Sendable {
+    public var report: Report
+    public var compared: Report?
+
+    public init(_ report: Report, compared: Report? = nil) { (self.report, self.compared) = (report, compared) }
+
+    private enum CodingKeys: CodingKey { case compared }
+
+    public func encode(to encoder: any Encoder) throws {
+      try report.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encodeIfPresent(compared, forKey: .compared)
+    }
+  }
+
   /// Collective. Equal reports on all ranks but for times, which are each rank's own.
   public func run(_ world: Communicator) throws -> Report {
     let begin = DispatchTime.now().uptimeNanoseconds

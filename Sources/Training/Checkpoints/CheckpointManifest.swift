@@ -44,10 +44,19 @@ extension Checkpoint {
     public struct Best: Codable, Sendable, Hashable {
       public var step: Int
       public var correct: Int
+      /// Images evaluated; nil in manifests of programs that did not say.
+      public var total: Int?
       public var loss: Double
-      public init(step: Int, correct: Int, loss: Double) {
-        (self.step, self.correct, self.loss) = (step, correct, loss)
+      public init(step: Int, correct: Int, total: Int?, loss: Double) {
+        (self.step, self.correct, self.total, self.loss) = (step, correct, total, loss)
       }
+    }
+
+    /// Shards and threads of each that the run has; 0 for what it does not say.
+    var placement: (shards: Int, threads: Int) {
+      let settings = RunChanges.lines(configuration)
+      func number(_ key: String) -> Int { settings.first { $0.key == key }.flatMap { Int($0.value) } ?? 0 }
+      return (number("shards"), number("threads-per-shard"))
     }
 
     /// The text of the file, with its own digest in it.

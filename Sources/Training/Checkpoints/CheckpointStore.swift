@@ -12,10 +12,15 @@ public struct CheckpointStore: Sendable {
 
   /// The directories of checkpoints, newest first; names that are not theirs are passed over.
   /// - Throws: 65 where there is a directory that cannot be read: a run that had checkpoints must not begin anew.
-  public func paths() throws -> [String] {
+  public func paths() throws -> [String] { try entries().map(\.path) }
+
+  /// The steps of checkpoints, newest first.
+  func steps() throws -> [Int] { try entries().map(\.step) }
+
+  private func entries() throws -> [(step: Int, path: String)] {
     let names = try classifying { try namesOfEntries(in: directory) }
-    return names.compactMap { name in Self.step(ofName: name).map { (step: $0, name: name) } }
-      .sorted { $0.step > $1.step }.map { directory + "/" + $0.name }
+    return names.compactMap { name in Self.step(ofName: name).map { ($0, directory + "/" + name) } }
+      .sorted { $0.step > $1.step }
   }
 
   private static let prefix = "step-"
@@ -75,11 +80,16 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  /// Removes all but the newest checkpoints and that of one step. What cannot be removed stays.
-  public func prune(keeping count: Int, andStep kept: Int? = nil) {
-    for path in ((try? paths()) ?? []).dropFirst(count) where kept.map({ path != self.path(ofStep: $0) }) ?? true {
-      try? AtomicDirectory.remove(path)
-    }
+  /// Removes all checkpoints but that of `step`, which has just been written, the newest before it, and that of one step more.
+  ///
+  /// Those of later steps are damaged, or the run has been taken back to a state before them: it must not go on from there. What
+  /// cannot be removed stays.
+  ///
+  /// - Parameter count: how many are kept up to `step`.
+  public func prune(upTo step: Int, keeping count: Int, andStep kept: Int? = nil) {
+    let entries = (try? entries()) ?? []
+    let old = entries.filter { $0.step <= step }.dropFirst(count).filter { $0.step != kept }
+    for entry in entries.filter({ $0.step > step }) + old { try? AtomicDirectory.remove(entry.path) }
   }
 
   /// Removes what a job that died in the middle of writing left.

@@ -73,6 +73,7 @@ final class CheckpointWriter {
       // Training has the cores first. Linux takes 0 for the calling thread.
       _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
       work.result.value = Result { try Self.write(work.state, request, to: work.store, goesOn) }
+      work.result.end = Self.now
       end.leave()
     }
   }
@@ -81,9 +82,9 @@ final class CheckpointWriter {
     _ state: TrainingState, _ request: Request, to store: CheckpointStore, _ goesOn: () -> Void
   ) throws -> Checkpoint {
     // Before the checkpoint, which says that there was such an evaluation.
-    if let file = request.bestParameters { try state.writeParameters(to: file) }
+    if let file = request.bestParameters { try state.writeParameters(to: file, goesOn: goesOn) }
     let checkpoint = try store.write(state, request.manifest, goesOn: goesOn)
-    store.prune(keeping: request.keep, andStep: request.bestStep)
+    store.prune(upTo: request.manifest.step, keeping: request.keep, andStep: request.bestStep)
     return checkpoint
   }
 
@@ -104,7 +105,7 @@ final class CheckpointWriter {
     underWay = nil
     result.value = nil
     let step = write.request.manifest.step
-    let seconds = Self.now - write.begin
+    let seconds = result.end - write.begin
     switch value {
     case .success(let checkpoint):
       return Outcome(step: step, checkpoint: checkpoint, failure: nil, seconds: seconds, waited: waited)
@@ -149,4 +150,5 @@ private struct Work: @unchecked Sendable {
 /// What the thread leaves; read when the group says that it has ended.
 private final class ResultBox: @unchecked Sendable {
   var value: Result<Checkpoint, any Error>?
+  var end = 0.0
 }

@@ -5,7 +5,7 @@ import TensorFiles
 extension ComparisonJob {
   /// Stops where a rank has other runs than rank 0. Collective.
   func checkEqual(on world: Communicator) throws {
-    let text = runs.map { "\($0.name)\n\($0.recipe.configurationText(dataDirectory: nil))" }.joined(separator: "\n")
+    let text = runs.map { "\($0.name)\n\($0.recipe.configurationText())" }.joined(separator: "\n")
     let strangers = try world.ranksThatDiffer(SHA256.hash(Array(text.utf8)).bytes)
     let hosts = try world.allGather(MPILibrary.processorName)
     guard let stranger = strangers.first else { return }
@@ -47,7 +47,7 @@ extension ComparisonJob {
         try world.agree {
           let read =
             try data.flatMap { $0.of.readsTheSame(as: run) ? $0.value : nil }
-            ?? TrainingData(run.recipe, directory: run.dataDirectory)
+            ?? TrainingData(run.recipe, directory: run.inputs.dataDirectory)
           data = (run, read)
           try run.recipe.check(against: read)
           if run.recipe.zeroesResiduals { try read.network(run.recipe).checkResidualBranches() }
@@ -64,8 +64,8 @@ extension ComparisonJob {
 
 extension ComparisonJob.Run {
   fileprivate func readsTheSame(as other: Self) -> Bool {
-    (recipe.dataset, recipe.holdOut, dataDirectory) == (other.recipe.dataset, other.recipe.holdOut, other.dataDirectory)
-      && recipe.synthetic == other.recipe.synthetic
+    (recipe.dataset, recipe.holdOut, recipe.synthetic, inputs.dataDirectory)
+      == (other.recipe.dataset, other.recipe.holdOut, other.recipe.synthetic, other.inputs.dataDirectory)
   }
 }
 

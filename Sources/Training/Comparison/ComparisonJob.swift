@@ -23,14 +23,14 @@ public struct ComparisonJob: Sendable {
     public var name: String
     /// With the run's seed.
     public var recipe: Recipe
-    public var dataDirectory: String?
+    public var inputs: InputFiles
 
-    public init(name: String, recipe: Recipe, dataDirectory: String?) {
-      (self.name, self.recipe, self.dataDirectory) = (name, recipe, dataDirectory)
+    public init(name: String, recipe: Recipe, inputs: InputFiles = InputFiles()) {
+      (self.name, self.recipe, self.inputs) = (name, recipe, inputs)
     }
 
     var label: String { ComparedRun.label(name, recipe.seed) }
-    var settings: String { recipe.configurationText(dataDirectory: dataDirectory) }
+    var settings: String { recipe.configurationText(inputs) }
   }
 
   /// How a comparison has ended.
@@ -99,7 +99,7 @@ public struct ComparisonJob: Sendable {
     _ run: Run, secondsLeft: Double?, _ world: Communicator, _ observer: any ComparisonObserver
   ) throws -> (isSaved: Bool, failure: RunFailure?) {
     var job = template
-    (job.recipe, job.dataDirectory) = (run.recipe, run.dataDirectory)
+    (job.recipe, job.inputs) = (run.recipe, run.inputs)
     job.runDirectory = ComparisonRecord.runDirectory(directory, run.label)
     job.stopAfterSeconds = secondsLeft
     do {

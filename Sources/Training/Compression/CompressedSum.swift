@@ -8,7 +8,7 @@ import MPI
 /// The sum of all shards' gradients through a codec, which gives the bits of `InProcessSum` on any number of ranks, but that
 /// what stays dense and PowerSGD's factors are added in ring order.
 ///
-/// Everything is made before the first step. Contributions are read where the executor leaves them.
+/// All but room for messages that grow is made before the first step. Contributions are read where the executor leaves them.
 final class CompressedSum {
   /// One step.
   struct Moment {
@@ -111,6 +111,27 @@ final class CompressedSum {
   var codingNanoseconds: UInt64 { exchange.coding.nanoseconds }
 }
 
+extension GradientCompression.Codec {
+  /// Bytes of a shard's encodings of all tensors, in the epoch in which they are longest, and whether each rank gets those of
+  /// all shards.
+  func longestEncodings(of tensors: [CodecTensor]) -> (bytes: Int, isGathered: Bool) {
+    switch self {
+    case .units(let codec):
+      (tensors.reduce(0) { $0 + codec.bytes(of: 0..<codec.unitCount(of: $1), in: $1) }, false)
+    case .messages(let codec): (codec.mostBytes(of: tensors), true)
+    // Factors are small beside all else.
+    case .lowRank: (0, false)
+    }
+  }
+}
+
+extension MessageCodec {
+  /// Of messages of all tensors; the first epoch sends most, where a codec warms up.
+  func mostBytes(of tensors: [CodecTensor]) -> Int {
+    tensors.reduce(0) { $0 + max(mostBytes(of: $1, epoch: 0), mostBytes(of: $1, epoch: .max >> 32)) }
+  }
+}
+
 /// How encodings travel between ranks.
 protocol EncodedExchange: AnyObject {
   /// Puts the sum of the compressed tensors where the context says. Collective.
@@ -189,4 +210,13 @@ struct ShardRanks {
   }
 
   func units(ofShard shard: Int, in count: Int) -> Range<Int> { part(shard, of: placement.shards, in: count) }
+}
+
+/// Ranges of so many elements, one behind another: where ranks' parts stand in what they gather.
+func consecutiveRanges(counts: [Int]) -> [Range<Int>] {
+  var end = 0
+  return counts.map { count in
+    defer { end += count }
+    return end..<end + count
+  }
 }

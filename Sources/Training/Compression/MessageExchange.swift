@@ -22,11 +22,7 @@ final class MessageExchange: EncodedExchange {
     (self.codec, self.context) = (codec, context)
     let tensors = context.members.map(\.tensor)
     lengths = Array(repeating: 0, count: context.ranks.placement.shards * tensors.count)
-    // The first epoch sends most, where a codec warms up.
-    let most = tensors.reduce(0) { total, tensor in
-      total + max(codec.mostBytes(of: tensor, epoch: 0), codec.mostBytes(of: tensor, epoch: .max >> 32))
-    }
-    own = ByteBuffer(count: context.hosted.count * most)
+    own = ByteBuffer(count: context.hosted.count * codec.mostBytes(of: tensors))
     scratch = ByteBuffer(count: tensors.map { codec.scratchBytes(for: $0) }.max() ?? 0)
   }
 
@@ -49,14 +45,13 @@ final class MessageExchange: EncodedExchange {
       }
     }
     try world.allGatherShardValues(&lengths, placement: placement)
-    var parts: [Range<Int>] = []
-    for rank in 0..<world.size {
-      let shards = placement.shards(of: rank)
-      let bytes = lengths[shards.lowerBound * count..<shards.upperBound * count].reduce(0) {
-        $0 + (Int($1) + 3) / 4 * 4
-      }
-      parts.append((parts.last?.upperBound ?? 0)..<(parts.last?.upperBound ?? 0) + bytes)
-    }
+    let parts = consecutiveRanges(
+      counts: (0..<world.size).map { rank in
+        let shards = placement.shards(of: rank)
+        return lengths[shards.lowerBound * count..<shards.upperBound * count].reduce(0) {
+          $0 + (Int($1) + 3) / 4 * 4
+        }
+      })
     let total = parts.last?.upperBound ?? 0
     if all.count < total { all = ByteBuffer(count: total + total / 4) }
     (all.pointer + parts[world.rank].lowerBound).copyMemory(from: own.pointer, byteCount: end)

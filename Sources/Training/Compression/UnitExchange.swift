@@ -95,10 +95,9 @@ final class UnitExchange: EncodedExchange {
       addOwned(own)
       encodeFinished(at: finished.pointer + first)
     }
-    var parts: [Range<Int>] = []
-    for count in ownedBytes { parts.append((parts.last?.upperBound ?? 0)..<(parts.last?.upperBound ?? 0) + count) }
     try world.allGather(
-      inPlace: UnsafeMutableBufferPointer(start: finished.bytes, count: finished.count), parts: parts)
+      inPlace: UnsafeMutableBufferPointer(start: finished.bytes, count: finished.count),
+      parts: consecutiveRanges(counts: ownedBytes))
     traffic.sent += (world.size - 1) * own
     traffic.modelled += modelled
     coding.measure { decodeFinished() }

@@ -37,6 +37,12 @@ struct EventFields: Codable {
   var staleness: [Int]?
   var shareOfWaiting: Double?
   var stragglers: StragglerReport?
+  var ranks: Int?
+  var version: String?
+  var plan: String?
+  var fingerprint: String?
+  var dataSHA256: String?
+  var initSHA256: String?
 
   enum CodingKeys: String, CodingKey {
     case event, time, step, epoch, loss
@@ -61,10 +67,18 @@ struct EventFields: Codable {
     case isBest = "is_best"
     case path, bytes, seconds, waited, digests, tickets, pushes, dropped, staleness
     case shareOfWaiting = "share_of_waiting"
-    case stragglers
+    case stragglers, ranks, version, plan, fingerprint
+    case dataSHA256 = "data_sha256"
+    case initSHA256 = "init_sha256"
   }
 
   init(step: Int? = nil) { self.step = step }
+
+  init(_ report: StartReport) {
+    (step, ranks, version) = (report.step, report.ranks, Version.text)
+    (plan, fingerprint) = (report.plan, report.fingerprint)
+    (dataSHA256, initSHA256) = (report.dataDigest, report.initialDigest)
+  }
 
   init(_ report: StepReport) {
     step = report.step

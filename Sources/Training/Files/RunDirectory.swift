@@ -55,6 +55,11 @@ public final class RunDirectory {
     }
   }
 
+  /// Removes a file, if it is there.
+  func remove(_ name: String) throws {
+    guard unlink(file(name)) == 0 || errno == ENOENT else { throw Self.cannotWrite(file(name), errno) }
+  }
+
   /// A job that fails before it writes anything leaves no directory behind.
   deinit {
     if !isWritten && created.contains(path) {

@@ -1,7 +1,7 @@
 /// An event of a run as `events.jsonl` holds it.
 public enum RunEvent: Sendable, Hashable {
   /// The job began, or went on from a checkpoint.
-  case started
+  case started(Start = Start())
   case step(Step)
   case evaluated(Evaluation)
   /// A checkpoint is on the disk.
@@ -10,6 +10,23 @@ public enum RunEvent: Sendable, Hashable {
   case gradients(step: Int, digests: [String])
   /// With the share of all ranks' time that went by in waiting, where it was measured.
   case finished(step: Int, shareOfWaiting: Double? = nil)
+
+  /// Nil is what a program that wrote less did not say.
+  public struct Start: Sendable, Hashable {
+    /// Steps that were taken before.
+    public var step: Int?
+    public var fingerprint: String?
+    public var dataDigest: String?
+    /// Of the parameters that came from a file.
+    public var initialDigest: String?
+
+    public init(
+      step: Int? = nil, fingerprint: String? = nil, dataDigest: String? = nil, initialDigest: String? = nil
+    ) {
+      (self.step, self.fingerprint) = (step, fingerprint)
+      (self.dataDigest, self.initialDigest) = (dataDigest, initialDigest)
+    }
+  }
 
   public struct Step: Sendable, Hashable {
     /// From 1.
@@ -43,7 +60,10 @@ extension RunEvent {
   /// Nil for an event that this program does not know, and one that lacks what belongs to it.
   init?(_ fields: EventFields) {
     switch (fields.event, fields.step) {
-    case ("started", _): self = .started
+    case ("started", let step):
+      self = .started(
+        Start(
+          step: step, fingerprint: fields.fingerprint, dataDigest: fields.dataSHA256, initialDigest: fields.initSHA256))
     case ("step", let step?):
       guard let loss = fields.loss else { return nil }
       self = .step(Step(step: step, loss: loss, totals: RunTotals(fields)))

@@ -17,8 +17,7 @@ public struct StoredRun: Sendable {
   /// The final parameters of a finished run, or those of its best evaluation.
   /// - Throws: 65 where the directory holds no run, or the run has not got that far.
   public init(run directory: String, best: Bool) throws {
-    configurationPath = directory + "/config.yaml"
-    configuration = try Self.text(configurationPath, "give the directory of a run (--run-dir of train)")
+    (configuration, configurationPath) = try Self.configuration(ofRun: directory)
     path = directory + (best ? "/model-best.safetensors" : "/model.safetensors")
     checkpoint = nil
     let planPath = directory + "/" + PlanFile.name
@@ -34,6 +33,13 @@ public struct StoredRun: Sendable {
     fingerprint = summary.flatMap {
       try? decodeJSON(SummaryFile.self, from: Data($0.utf8)).fingerprint
     }
+  }
+
+  /// The resolved settings of a run, finished or not, and where they are.
+  /// - Throws: 65 where the directory holds no run.
+  public static func configuration(ofRun directory: String) throws -> (text: String, path: String) {
+    let path = directory + "/config.yaml"
+    return (try text(path, "give the directory of a run (--run-dir of train)"), path)
   }
 
   /// The parameters of a checkpoint, whose files are compared with their digests.

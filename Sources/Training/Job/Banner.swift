@@ -32,6 +32,8 @@ public struct Banner: Sendable {
       (
         "model",
         "\(trainer.network.name) · \(grouped(parameters)) parameters (\(mebibytes(4 * parameters))) · "
+          + (job.inputs.parameters.map { "from \($0) · " } ?? "")
+          + (recipe.zeroesResiduals ? "residual branches start at zero · " : "")
           + "\(recipe.precision.rawValue)\(recipe.precision.isNative ? "" : " emulated, slow on this processor") · "
           + "oneDNN \(fingerprint["oneDNN"]) \(fingerprint["oneDNN instruction set"]) · plan \(trainer.planDigest)"
       ))
@@ -53,6 +55,7 @@ public struct Banner: Sendable {
         "\(recipe.batchSize) global = \(share) per shard × \(count(resources.shards, "shard")) · "
           + "\(grouped(plan.stepsPerEpoch)) steps per epoch"
           + (last == recipe.batchSize ? "" : " (the last has \(last) samples, weighted)")
+          + (recipe.microBatchSize.map { " · at most \(grouped($0)) at once" } ?? "")
       ))
     lines.append(("rate", Banner.rate(recipe, warmupSteps: trainer.learningRates.warmupSteps)))
     let buckets = trainer.reducer.buckets
@@ -106,13 +109,23 @@ public struct Banner: Sendable {
       let start = recipe.warmupStartRate
       parts.append("warm-up \(count(warmupSteps, "step"))" + (start == 0 ? "" : " from \(start)"))
     }
-    parts.append("\(recipe.schedule.rawValue) schedule")
-    if recipe.optimizer != .sgd { parts.append(recipe.optimizer.rawValue + (recipe.isPaperLARS ? " (paper)" : "")) }
+    parts.append(
+      "\(recipe.schedule.rawValue) schedule"
+        + (recipe.schedule == .step && !recipe.milestones.isEmpty
+          ? ", × \(recipe.stepFactor) at \(recipe.milestones.map(\.description).joined(separator: ", "))" : ""))
+    if recipe.optimizer != .sgd {
+      parts.append(
+        recipe.optimizer.rawValue + (recipe.isPaperLARS ? " (paper)" : "")
+          + (recipe.optimizer == .lars ? ", coefficient \(recipe.trustCoefficient)" : ""))
+    }
     parts.append(
       recipe.optimizer.hasMomentum
         ? "momentum \(recipe.momentum)\(recipe.nesterov ? " (Nesterov)" : "")\(recipe.correctsMomentum ? ", corrected" : "")"
         : recipe.optimizer.hasBetas ? "betas \(recipe.beta1), \(recipe.beta2)" : "no momentum")
-    if recipe.weightDecay > 0 { parts.append("weight decay \(recipe.weightDecay)") }
+    if recipe.weightDecay > 0 {
+      parts.append("weight decay \(recipe.weightDecay)" + (recipe.decaysAll ? " of all parameters" : ""))
+    }
+    if recipe.labelSmoothing > 0 { parts.append("labels smoothed by \(recipe.labelSmoothing)") }
     if let clip = recipe.clipNorm { parts.append("clipped to norm \(clip)") }
     if let decay = recipe.averageDecay { parts.append("evaluated as averages, decay \(decay)") }
     return parts.joined(separator: " · ")

@@ -22,7 +22,9 @@ extension TrainingJob {
   /// Where the data and the run's directory are is each host's own affair.
   func checkEqual(on world: Communicator) throws {
     let own: [(key: String, value: String?)] =
-      recipe.settings(dataDirectory: nil) + [
+      recipe.settings() + [
+        ("transport", sharing.transport.rawValue), ("update", sharing.update.rawValue),
+        ("overlap", sharing.overlap.rawValue),
         ("save-every", saveEvery.map(\.description).joined(separator: ",")),
         ("check-every", checkEvery.map(String.init)),
         ("record-gradients", recordGradientsEvery.map(String.init)), ("watchdog", "\(watchdogSeconds)"),

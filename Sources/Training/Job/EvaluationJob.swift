@@ -40,6 +40,7 @@ public struct EvaluationJob: Sendable {
       try recipe.check(against: data)
       return data
     }
+    try data.checkEqual(on: world)
     // Ranks share out blocks here, as they share out shards in training.
     let blocks = data.evaluationBlocks(recipe)
     let resources = try Resources(

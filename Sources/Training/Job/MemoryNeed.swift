@@ -1,4 +1,5 @@
 import Collectives
+import Compression
 import Datasets
 import Engine
 
@@ -44,6 +45,8 @@ public struct MemoryNeed: Sendable {
   /// Vectors of the method: that each shard keeps, and that it works with besides.
   private let ofShard: Int
   private let besides: Int
+  /// Bytes of a shard's encodings at their longest, and whether every rank has those of all shards at once.
+  private let encoded: (bytes: Int, isGathered: Bool)
   /// Ranks that are servers, and vectors that each keeps of its part for a worker; of a worker, those that are on their way.
   private let servers: Int
   private let forWorker: Int
@@ -85,6 +88,11 @@ public struct MemoryNeed: Sendable {
     onTheirWay = recipe.method.isGossip ? 3 : recipe.method.pushesGradients ? 1 : 2
     // A codec's order of elements, or the parameters before a meeting.
     besides = recipe.usesReducer ? 0 : 1
+    encoded =
+      recipe.codec.map { codec in
+        let members = CompressedTensors(kernels.parameterLayout, codec.codec) { _ in false }.compressed
+        return codec.longestEncodings(of: members.map(\.tensor))
+      } ?? (0, false)
     self.sharing =
       needs.ownSum
       ? Sharing(sharing.transport, .replicated, sharing.overlap)
@@ -107,7 +115,14 @@ public struct MemoryNeed: Sendable {
       gradients: vector * (hosted + (accumulates ? workers : 0) + (sharers < ranks ? scratch : 0)),
       sum: ownSum + sumOfNodes, arenas: workers * arena, batches: hosted * batch, data: data,
       checkpoint: each((1 + slots + shards * ofShard) * vector, of: ranksOnNode),
-      method: hosted * (ofShard + besides) * vector)
+      method: hosted * (ofShard + besides) * vector + encodings(hosted: hosted))
+  }
+
+  /// What travels of a codec (`MessageExchange`, `UnitExchange`).
+  private func encodings(hosted: Int) -> Int {
+    // Messages of all shards, with a quarter more for those that grow; or units on their way out, and in, and their sums.
+    encoded.isGathered
+      ? encoded.bytes * hosted + encoded.bytes * shards / 4 * 5 : encoded.bytes * (2 * hosted + 1)
   }
 
   /// Of a worker or a server, whichever has more of each: a worker works at one part after the other and keeps what its shard keeps

@@ -3,7 +3,7 @@ import Optimizers
 
 extension Recipe {
   /// Every resolved setting by the name of its flag: what the run's `config.yaml` holds and `--config` reads back.
-  public func settings(dataDirectory: String?) -> [(key: String, value: String?)] {
+  public func settings(_ inputs: InputFiles = InputFiles()) -> [(key: String, value: String?)] {
     var lengthSetting: (key: String, value: String?) {
       switch length {
       case .epochs(let epochs): ("epochs", "\(epochs)")
@@ -11,7 +11,9 @@ extension Recipe {
       }
     }
     return [
-      ("model", model.rawValue), ("dropout", "\(dropout)"), ("dataset", dataset.rawValue), ("data-dir", dataDirectory),
+      ("model", model.rawValue), ("dropout", "\(dropout)"), ("init", inputs.parameters.map(yaml)),
+      ("init-skip", inputs.skippedLayers.isEmpty ? nil : yaml(inputs.skippedLayers.joined(separator: ","))),
+      ("dataset", dataset.rawValue), ("data-dir", inputs.dataDirectory.map(yaml)),
       ("synthetic-shape", "\(synthetic.shape)"), ("synthetic-classes", "\(synthetic.classCount)"),
       ("synthetic-train", "\(synthetic.trainCount)"), ("synthetic-test", "\(synthetic.testCount)"),
       ("zero-init-residual", "\(zeroesResiduals)"), ("hold-out", "\(holdOut)"), ("shuffle", "\(shuffles)"),
@@ -39,14 +41,23 @@ extension Recipe {
       ("fetch-every", "\(fetchEvery)"),
       ("staleness", staleness.rawValue), ("delay-compensation", "\(delayCompensation)"), ("backup", "\(backupWorkers)"),
       ("push-probability", "\(pushProbability)"),
-      ("plan", "\(planSource)"),
+      ("plan", yaml("\(planSource)")),
       ("recompute", recomputation.rawValue), ("precision", precision.rawValue), ("all-reduce", allReduce.rawValue),
       ("shards-per-group", shardsPerGroup.map(String.init)), ("bucket-size", ByteCount(bucketBytes).text),
     ]
   }
 
   /// The settings as a YAML file.
-  public func configurationText(dataDirectory: String?) -> String {
-    settings(dataDirectory: dataDirectory).map { key, value in "\(key): \(value ?? "null")\n" }.joined()
+  public func configurationText(_ inputs: InputFiles = InputFiles()) -> String { Self.text(settings(inputs)) }
+
+  static func text(_ settings: [(key: String, value: String?)]) -> String {
+    settings.map { key, value in "\(key): \(value ?? "null")\n" }.joined()
   }
+}
+
+/// A text of a user's as a YAML scalar, which reads back as it is.
+private func yaml(_ text: String) -> String {
+  let isPlain = text.wholeMatch(of: #/[A-Za-z0-9_.\/][A-Za-z0-9_.\/+,=@%-]*/#) != nil
+  guard !isPlain || ["true", "false", "null"].contains(text) else { return text }
+  return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
 }

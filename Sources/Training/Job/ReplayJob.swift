@@ -10,13 +10,13 @@ import TensorFiles
 public struct ReplayJob: Sendable {
   /// With `shards` and `threadsPerShard` as the run had them.
   public var recipe: Recipe
-  public var dataDirectory: String?
+  public var inputs: InputFiles
   public var runDirectory: String
   /// From 1.
   public var step: Int
 
-  public init(_ recipe: Recipe, dataDirectory: String?, runDirectory: String, step: Int) {
-    (self.recipe, self.dataDirectory, self.runDirectory, self.step) = (recipe, dataDirectory, runDirectory, step)
+  public init(_ recipe: Recipe, _ inputs: InputFiles, runDirectory: String, step: Int) {
+    (self.recipe, self.inputs, self.runDirectory, self.step) = (recipe, inputs, runDirectory, step)
   }
 
   public struct Report: Sendable {
@@ -30,9 +30,11 @@ public struct ReplayJob: Sendable {
 
   /// Collective.
   public func run(_ world: Communicator) throws -> Report {
+    try Fingerprint.ofThisMachine().checkEqual(on: world)
     let recorded = try world.agree { try world.rank == 0 ? recordedDigests() : [] }
     let resources = try Resources(world: world, shards: recipe.shards, threadsPerShard: recipe.threadsPerShard)
-    let data = try world.agree { try TrainingData(recipe, directory: dataDirectory) }
+    let data = try world.agree { try TrainingData(recipe, directory: inputs.dataDirectory) }
+    try data.checkEqual(on: world)
     let stored = PlanFile.name
     let planPath = runDirectory + "/" + stored
     let plan = (try? String(contentsOfFile: planPath, encoding: .utf8)).map { (text: $0, path: planPath) }
@@ -42,7 +44,20 @@ public struct ReplayJob: Sendable {
         network: data.network(recipe), recipe: recipe, resources: resources, data: data, kernels: kernels.choice)
     }
     let trainer = try Trainer(world: world, recipe: recipe, resources: resources, data: data, executor: executor)
-    try trainer.start { state in try checkpointBefore()?.load(into: state) }
+    try trainer.start { state in
+      let before = try checkpointBefore()
+      let start = try beginning()
+      try checkSame(
+        fingerprint: before?.manifest.fingerprint ?? start.fingerprint,
+        data: before?.manifest.data ?? start.dataDigest, data)
+      if let before { return try before.load(into: state) }
+      try state.readStart(inputs)
+      guard let path = inputs.parameters, let digest = start.initialDigest else { return }
+      guard try state.parametersDigest().description == digest else {
+        throw TrainingError(
+          .badData, "\(path): no longer holds the parameters that the run began with; give the file as it was.")
+      }
+    }
     let start = trainer.state.position.step
     let reader = try trainer.makeReader()
     while trainer.state.position.step < step - 1 { _ = try trainer.step(reader, measuringNorm: false) }
@@ -62,6 +77,29 @@ public struct ReplayJob: Sendable {
         "--step \(step): \(EventLog.path(run: runDirectory)) has no gradients of it. It has those of \(known).")
     }
     return digests
+  }
+
+  /// How the run began, the last time if several times.
+  private func beginning() throws -> RunEvent.Start {
+    var start = RunEvent.Start()
+    for case .started(let begun) in try EventLog(run: runDirectory).events where begun.step ?? 0 == 0 { start = begun }
+    return start
+  }
+
+  /// Bits of another machine, or of other data, say nothing of this one.
+  private func checkSame(fingerprint: String?, data digest: String?, _ data: TrainingData) throws {
+    let here = Fingerprint.ofThisMachine()
+    if let fingerprint, fingerprint != here.description {
+      throw TrainingError(
+        .badConfiguration,
+        "\(runDirectory) was trained with \(here.differences(inLine: fingerprint)), so the bits differ by nature: replay it "
+          + "on a machine of that kind.")
+    }
+    if let digest, digest != RunSession.digest(of: data) {
+      throw TrainingError(
+        .badData,
+        "\(data.name) here has the digest \(RunSession.digest(of: data)), the run's had \(digest); give its files.")
+    }
   }
 
   /// The newest whole checkpoint from before the step.

@@ -12,7 +12,7 @@ enum RunChanges {
   ///
   /// A setting that a text does not have, because the program that wrote it knew none of the kind, has its default.
   static func settings(_ before: String, _ now: String) -> [String] {
-    let defaults = fields(Recipe().configurationText(dataDirectory: nil)).filter { !lengths.contains($0.key) }
+    let defaults = fields(Recipe().configurationText()).filter { !lengths.contains($0.key) }
     let (old, new) = (
       fields(before).merging(defaults) { own, _ in own }, fields(now).merging(defaults) { own, _ in own }
     )

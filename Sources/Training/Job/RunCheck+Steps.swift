@@ -5,15 +5,19 @@ import Foundation
 import MPI
 
 extension RunCheck {
-  /// The run directory, which must be writable, and what is there.
-  static func look(_ job: TrainingJob) throws -> (path: String, existing: Existing) {
+  /// The run directory, which must be writable, what is there, and the checkpoint that the run goes on from.
+  static func look(_ job: TrainingJob) throws -> (path: String, existing: Existing, checkpoint: Checkpoint?) {
     let path = job.runDirectory ?? "runs"
     try RunDirectory.checkWritable(path)
+    if case .checkpoint(let chosen) = job.resume {
+      return (path, .run(checkpoint: chosen), try Checkpoint(path: chosen))
+    }
     let files = FileManager.default
-    guard job.runDirectory != nil, files.fileExists(atPath: path + "/config.yaml") else { return (path, .nothing) }
+    guard job.runDirectory != nil, files.fileExists(atPath: path + "/config.yaml") else { return (path, .nothing, nil) }
     guard job.resume != .none else { throw RunSession.refusal(path) }
-    if files.fileExists(atPath: path + "/summary.json") { return (path, .finishedRun) }
-    return (path, .run(checkpoint: try CheckpointStore(directory: path + "/checkpoints").paths().first))
+    if files.fileExists(atPath: path + "/summary.json") { return (path, .finishedRun, nil) }
+    let newest = try CheckpointStore(directory: path + "/checkpoints").newest().checkpoint
+    return (path, .run(checkpoint: newest?.path), newest)
   }
 
   /// Seconds that a barrier and a sum of 4 MiB take the slowest rank, the median of several. Collective.

@@ -55,18 +55,26 @@ public struct RunCheck: Sendable {
   /// Goes through the start of a job. Collective.
   public init(_ job: TrainingJob, _ world: Communicator) throws {
     var recipe = job.recipe
-    (runDirectory, existing) = try world.agree {
+    try job.checkEqual(on: world)
+    let checkpoint: Checkpoint?
+    (runDirectory, existing, checkpoint) = try world.agree {
       // Only rank 0 writes.
-      try world.rank == 0 ? Self.look(job) : ("", .nothing)
+      try world.rank == 0 ? Self.look(job) : ("", .nothing, nil)
     }
-    let resources = try recipe.resources(on: world, shards: recipe.shards, threads: recipe.threadsPerShard)
+    let stored = checkpoint?.manifest.placement
+    var placement = [stored?.shards ?? 0, stored?.threads ?? 0]
+    try world.broadcast(&placement)
+    let resources = try recipe.resources(
+      on: world, shards: recipe.shards ?? (placement[0] > 0 ? placement[0] : nil),
+      threads: recipe.threadsPerShard ?? (placement[1] > 0 ? placement[1] : nil))
+    try world.agree { try job.delay?.check(ranks: world.size - recipe.serverRanks) }
     (recipe.shards, recipe.threadsPerShard) = (resources.shards, resources.threadsPerShard)
     try Fingerprint.ofThisMachine().checkEqual(on: world)
     hosts = try world.allGather(MPILibrary.processorName)
     (barrierSeconds, allReduceSeconds) = try Self.reach(world)
 
     let begin = Date()
-    let data = try world.agree { try TrainingData(recipe, directory: job.dataDirectory) }
+    let data = try world.agree { try TrainingData(recipe, directory: job.inputs.dataDirectory) }
     self.data = Data(
       name: data.name, shape: data.train.shape.description, classes: data.classCount, train: data.train.count,
       evaluation: data.evaluation.count, evaluatesHeldOut: data.evaluatesHeldOut, digest: data.digest,
@@ -77,6 +85,11 @@ public struct RunCheck: Sendable {
       if recipe.zeroesResiduals { try (job.network ?? data.network(recipe)).checkResidualBranches() }
     }
     let plan = data.plan(recipe)
+    try world.agree {
+      guard let checkpoint else { return }
+      let configuration = recipe.withWarmup(stepsPerEpoch: plan.stepsPerEpoch).configurationText(job.inputs)
+      _ = try RunSession.changes(since: checkpoint, configuration, data, job.allowedChanges)
+    }
     (leftOut, firstSamples) = try Self.shareOut(data, plan, resources, world)
 
     let sizes = recipe.programSizes(plan, shards: resources.shards)
@@ -90,11 +103,8 @@ public struct RunCheck: Sendable {
       cores: try world.allReduce(cores, .maximum), sharing: job.sharing)
     ranksOnNode = try world.allReduce(resources.ranksOnNode, .maximum)
     usableMemory = try world.allReduce(NodeMemory.ofNode().usable, .minimum)
-    if let path = job.initialParameters {
-      try world.agree {
-        let state = try TrainingState(layout: kernels.parameterLayout, slotNames: [])
-        try state.readParameters(from: path, skipping: job.skippedLayers)
-      }
+    if job.inputs.parameters != nil {
+      try world.agree { try TrainingState(layout: kernels.parameterLayout, slotNames: []).readStart(job.inputs) }
     }
     self.recipe = recipe
     self.resources = resources

@@ -46,7 +46,9 @@ extension RunSession {
   ) throws {
     let room = try world.agree {
       try session?.drain()
-      return try session?.writer.room(for: trainer.state, shards: trainer.resources.shards)
+      do { return try session?.writer.room(for: trainer.state, shards: trainer.resources.shards) } catch {
+        throw TrainingError(.cannotWrite, "the state cannot be saved: there is no memory for a copy of it (\(error)).")
+      }
     }
     try trainer.copyState(to: room)
     try world.agree {
@@ -93,7 +95,7 @@ extension RunSession {
       step: end.step, epoch: Double(end.step) / Double(trainer.plan.stepsPerEpoch), configuration: configuration,
       data: Self.digest(of: trainer.data), plan: trainer.planDigest,
       fingerprint: Fingerprint.ofThisMachine().description, stateSHA256: "", loss: end.progress.loss,
-      best: best.map { .init(step: $0.step, correct: $0.correct, loss: $0.loss) }, kernels: plan,
+      best: best.map { .init(step: $0.step, correct: $0.correct, total: $0.total, loss: $0.loss) }, kernels: plan,
       totals: end.progress.totals)
     writer.begin(
       copy,

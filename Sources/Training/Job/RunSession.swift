@@ -21,7 +21,9 @@ final class RunSession {
   private var cannotRecord = false
   /// What the user should know and need not act on now.
   private(set) var warnings: [String] = []
-  private let checkpoint: Checkpoint?
+  let checkpoint: Checkpoint?
+  /// Of the parameters that a file gave the run.
+  var initialDigest: String?
   private(set) var configuration = ""
   private(set) var plan: String?
   private let allowsChanges: TrainingJob.AllowedChanges
@@ -62,6 +64,7 @@ final class RunSession {
     }
     switch job.resume {
     case .none: checkpoint = nil
+    case .auto where finished != nil: checkpoint = nil
     case .auto:
       let (newest, damage) = try store.newest(goesOn: goesOn)
       checkpoint = newest
@@ -70,15 +73,13 @@ final class RunSession {
       let chosen = try Checkpoint(path: path)
       try chosen.verify(goesOn: goesOn)
       checkpoint = chosen
-    }
-    if let text = checkpoint?.manifest.configuration {
-      func number(_ key: String) -> Int {
-        text.split(separator: "\n").first { $0.hasPrefix(key + ": ") }.flatMap { Int($0.dropFirst(key.count + 2)) } ?? 0
+      let later = try store.steps().filter { $0 > chosen.manifest.step }
+      if !later.isEmpty {
+        warnings.append(
+          "going back to step \(grouped(chosen.manifest.step)); what the run did after it is lost with the first save.")
       }
-      stored = (number("shards"), number("threads-per-shard"))
-    } else {
-      stored = nil
     }
+    stored = checkpoint.map { $0.manifest.placement }
   }
 
   /// Why a new run cannot start in a directory that holds one.
@@ -108,12 +109,14 @@ final class RunSession {
     goesOn: () -> Void = {}
   ) throws {
     writer.reserve(for: trainer.state, shards: trainer.resources.shards)
-    configuration = settings.map { "\($0.key): \($0.value ?? "null")\n" }.joined()
+    configuration = Recipe.text(settings)
     if let checkpoint {
-      try checkSame(checkpoint, trainer)
+      warnings += try Self.changes(since: checkpoint, configuration, trainer.data, allowsChanges)
       try checkpoint.load(into: state, goesOn: goesOn)
       resumedFrom = checkpoint.path
       lastGood = (checkpoint.manifest.step, Date())
+      // A finished run that is taken back is not finished.
+      for name in ["summary.json", "model.safetensors"] { try directory.remove(name) }
     }
     self.plan = plan
     if let plan { try directory.write(plan, to: PlanFile.name) }
@@ -125,8 +128,11 @@ final class RunSession {
     let manifest = session?.checkpoint?.manifest
     let best = manifest?.best
     let totals = manifest?.totals ?? RunTotals()
+    let total = trainer.data.evaluation.count
     var numbers: [Double] = [
-      manifest?.loss ?? .nan, best == nil ? 0 : 1, Double(best?.step ?? 0), Double(best?.correct ?? 0), best?.loss ?? 0,
+      // What was best of other images is not compared with these.
+      manifest?.loss ?? .nan, best == nil || (best?.total ?? total) != total ? 0 : 1, Double(best?.step ?? 0),
+      Double(best?.correct ?? 0), best?.loss ?? 0,
       totals.seconds, Double(totals.samples), Double(totals.sentBytes), Double(totals.gradientBytes),
     ]
     try world.broadcast(&numbers)
@@ -145,10 +151,17 @@ final class RunSession {
   }
 
   /// What would change the run is refused, field by field, unless it is allowed; then it is said.
-  private func checkSame(_ checkpoint: Checkpoint, _ trainer: Trainer) throws {
+  ///
+  /// - Parameter configuration: the resolved settings, as `config.yaml` has them.
+  /// - Returns: a warning for each kind of change.
+  static func changes(
+    since checkpoint: Checkpoint, _ configuration: String, _ data: TrainingData,
+    _ allowsChanges: TrainingJob.AllowedChanges
+  ) throws -> [String] {
     let manifest = checkpoint.manifest
+    var warnings: [String] = []
     var changes = RunChanges.settings(manifest.configuration, configuration)
-    if let before = manifest.data, case let now = Self.digest(of: trainer.data), before != now {
+    if let before = manifest.data, case let now = digest(of: data), before != now {
       changes.append("the data set had the digest \(before), has \(now)")
     }
     if !changes.isEmpty {
@@ -172,6 +185,7 @@ final class RunSession {
       }
       warnings.append("going on with other bits: \(checkpoint.path) was made with \(differences).")
     }
+    return warnings
   }
 
   static func digest(of data: TrainingData) -> String { hexadecimal(data.digest) }
@@ -179,7 +193,9 @@ final class RunSession {
   /// Writes an event. A run does not end because it cannot: that is said once.
   func record(_ event: TrainingEvent) {
     switch event {
-    case .started: record(name: "started", EventFields())
+    case .started(var report):
+      report.initialDigest = initialDigest
+      record(name: "started", EventFields(report))
     case .step(let report): record(name: "step", EventFields(report))
     case .evaluated(let report): record(name: "evaluated", EventFields(report))
     case .saved(let report): record(name: "checkpoint", EventFields(report))
@@ -205,7 +221,7 @@ final class RunSession {
   /// Final parameters, then the summary, whose presence says that the run is finished.
   func finish(_ trainer: Trainer, _ summary: RunSummary, _ world: Communicator) throws {
     try drain()
-    try trainer.state.writeParameters(to: directory.file("model.safetensors"))
+    try trainer.state.writeParameters(to: directory.file("model.safetensors"), goesOn: writer.goesOn)
     if let stragglers = summary.stragglers { try directory.write(stragglers.markdown, to: StragglerReport.fileName) }
     let file = SummaryFile(summary, trainer, ranks: world.size)
     let text = String(decoding: try RunDirectory.json(file, pretty: true), as: UTF8.self)

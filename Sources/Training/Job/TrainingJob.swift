@@ -6,7 +6,7 @@ import Networks
 /// A training run from its first line on the screen to its files: what the command `train` is, as a value.
 public struct TrainingJob: Sendable {
   public var recipe: Recipe
-  public var dataDirectory: String?
+  public var inputs = InputFiles()
   /// Nil for `runs/<model>-<date>-<time>`.
   public var runDirectory: String?
   public var resume = Resume.auto
@@ -20,9 +20,6 @@ public struct TrainingJob: Sendable {
   public var stopAfterSeconds: Double?
   /// Seconds of training, over all starts of the run, after which it is finished, if its steps are not before.
   public var secondsOfTraining: Double?
-  /// A safetensors file to start from, and the layers that keep their own start.
-  public var initialParameters: String?
-  public var skippedLayers: [String] = []
   /// Steps between reports.
   public var logEvery = 50
   /// Steps between evaluations within epochs, for the curve; those after epochs are not left out.
@@ -118,7 +115,7 @@ public struct TrainingJob: Sendable {
     let begin = Date()
     let data = try world.agree {
       defer { activity.enter(.exchanging) }
-      return try TrainingData(recipe, directory: dataDirectory) { activity.tick(at: $0) }
+      return try TrainingData(recipe, directory: inputs.dataDirectory) { activity.tick(at: $0) }
     }
     let seconds = Date().timeIntervalSince(begin)
     try data.checkEqual(on: world)
@@ -145,10 +142,15 @@ public struct TrainingJob: Sendable {
     trainer.activity = activity
     trainer.delay = delay
     try trainer.start { state in
-      if let initialParameters { try state.readParameters(from: initialParameters, skipping: skippedLayers) }
+      // What a run goes on from has taken the place of what it began with.
+      if session?.checkpoint == nil { try state.readStart(inputs) }
       try session?.prepare(
-        state, trainer, configuration: recipe.settings(dataDirectory: dataDirectory), plan: kernels.file
+        state, trainer, configuration: settings(recipe), plan: kernels.file
       ) { activity.tick() }
+    }
+    try world.agree {
+      guard let session, session.checkpoint == nil, inputs.parameters != nil else { return }
+      session.initialDigest = try trainer.state.parametersDigest().description
     }
     for warning in session?.warnings.dropFirst(warned) ?? [] { observer?.warning(warning) }
     observer?.banner(Banner(trainer, world, self, session, readSeconds: seconds))
@@ -206,6 +208,11 @@ public struct TrainingJob: Sendable {
     try world.agree { try session?.finish(trainer, summary, world) }
     observer?.done(summary, directory: session?.path)
     return ExitCode.done.rawValue
+  }
+
+  /// What `config.yaml` holds. A model of one's own has no name that `--model` knows, but its own.
+  private func settings(_ recipe: Recipe) -> [(key: String, value: String?)] {
+    recipe.settings(inputs).map { key, value in (key, key == "model" ? network?.name ?? value : value) }
   }
 
   /// Collective.

@@ -1,4 +1,5 @@
 import Foundation
+import MPI
 
 /// The memory of a node, in bytes.
 public struct NodeMemory: Sendable, Hashable {
@@ -22,9 +23,8 @@ public struct NodeMemory: Sendable, Hashable {
           Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
         }
       }.first
-    var system = statvfs()
-    let shared = statvfs("/dev/shm", &system) == 0 ? Int(system.f_blocks) * Int(system.f_frsize) : 0
-    return NodeMemory(total: total, limit: limit.flatMap { $0 < total ? $0 : nil }, shared: shared)
+    return NodeMemory(
+      total: total, limit: limit.flatMap { $0 < total ? $0 : nil }, shared: SharedWindow.room().total)
   }
 
   /// Bytes that can be taken now without driving others out, by Linux's own estimate, and within the control group's limit.

@@ -18,7 +18,6 @@ final class CompressedMethod: TrainingMethod {
   private var local: LocalUpdate
   private let updated: UpdateVectors
   private let runningStatistics: [ParameterLayout.Entry]
-  private var sums: [Double]
 
   /// Of a plain sum.
   private let plainBytes: Int
@@ -40,17 +39,12 @@ final class CompressedMethod: TrainingMethod {
     updated = UpdateVectors(
       parameters: state.parameters.pointer, gradient: vectors.gradient.pointer, slots: state.slots.map(\.pointer))
     runningStatistics = state.layout.entries.filter { !$0.parameter.isTrainable }
-    sums = Array(repeating: 0, count: optimizer.sumCount)
   }
 
   var traffic: MethodTraffic { sum.traffic }
   var text: String { sum.text }
-  func startShards() {}
   func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(state.parameters.pointer) }
   func takesOwnMean(at step: Int) -> Bool { false }
-  var squaredNorms: [Double] { [] }
-  func companion(at step: UpdateStep) -> Executor.Companion? { nil }
-  func takeHidden() -> UInt64 { 0 }
 
   func exchange(
     at step: UpdateStep, _ samples: BatchSamples, measuringNorm: Bool, enter: (StepTimes.Phase) -> Void
@@ -71,12 +65,7 @@ final class CompressedMethod: TrainingMethod {
   /// What keeps a shard's gradient within its norm.
   private func clippingFactor(_ gradient: FloatBuffer) -> Float {
     guard let localClipNorm else { return 1 }
-    let layout = optimizer.layout
-    let norm = sums.withUnsafeMutableBufferPointer { sums in
-      guard let base = sums.baseAddress else { return 0.0 }
-      layout.sumSquares(of: UnsafePointer(gradient.pointer), blocks: 0..<layout.blocks.count, into: base)
-      return layout.norm(base)
-    }
+    let norm = optimizer.layout.norm(of: UnsafePointer(gradient.pointer))
     return norm > localClipNorm ? Float(localClipNorm / norm) : 1
   }
 
@@ -113,6 +102,4 @@ final class CompressedMethod: TrainingMethod {
     state.updateRunningStatistics(runningStatistics, towards: vectors.gradient, at: step, average: optimizer.average)
     return local.step(updated, at: step, measuringNorm: measuringNorm)
   }
-
-  func settle(after step: Int) {}
 }

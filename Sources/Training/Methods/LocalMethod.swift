@@ -34,6 +34,8 @@ final class LocalMethod: TrainingMethod {
   private var shards: LocalShards
   /// Of an elastic meeting: the hosted shards' parameters before the step.
   private let before: [FloatBuffer]
+  /// In which shards added vectors.
+  private var meetings = 0
 
   init(
     _ meeting: Meeting, interval: Int, synchronousSteps: Int, _ mean: ShardMean, _ vectors: RunVectors,
@@ -49,12 +51,10 @@ final class LocalMethod: TrainingMethod {
     }
   }
 
-  var traffic: MethodTraffic { mean.traffic }
+  var traffic: MethodTraffic { MethodTraffic(sent: mean.sentBytes, modelled: meetings * mean.modelledBytes) }
   func startShards() { shards.start() }
   func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(shards.parameters[index].pointer) }
   var squaredNorms: [Double] { shards.squaredNorms }
-  func companion(at step: UpdateStep) -> Executor.Companion? { nil }
-  func takeHidden() -> UInt64 { 0 }
 
   /// H of a step, counted from 0.
   private func interval(at step: Int) -> Int { step < synchronousSteps ? 1 : interval }
@@ -76,6 +76,7 @@ final class LocalMethod: TrainingMethod {
     if sumsGradients(at: step.number) {
       enter(.communication)
       let sum = try mean.sumOfGradients()
+      meetings += 1
       enter(.update)
       shards.updateAll(with: sum, at: step, measuringNorm: measuringNorm)
       return
@@ -99,6 +100,7 @@ final class LocalMethod: TrainingMethod {
       }
     case .elastic(let rate):
       let mean = try mean.of(before)
+      meetings += 1
       enter(.update)
       for (parameters, before) in zip(shards.parameters, before) {
         attract(parameters, from: before, to: state.parameters, by: Float(rate))
@@ -109,16 +111,15 @@ final class LocalMethod: TrainingMethod {
 
   private func meetInTheMean(of vectors: [FloatBuffer], _ common: FloatBuffer) throws {
     let mean = try mean.of(vectors)
+    meetings += 1
     for vector in vectors { vector.assign(from: mean) }
     common.assign(from: mean)
   }
-
-  func update(at step: UpdateStep, measuringNorm: Bool) -> Double? { nil }
 
   func settle(after step: Int) throws {
     // The center, or where all shards are already.
     if case .elastic = meeting { return }
     guard step > 0, !meets(after: step - 1) else { return }
-    state.parameters.assign(from: try mean.of(shards.parameters, isCounted: false))
+    state.parameters.assign(from: try mean.of(shards.parameters))
   }
 }

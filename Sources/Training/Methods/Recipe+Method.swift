@@ -33,8 +33,10 @@ extension Recipe {
   /// What becomes of the learning rate of a gradient that is computed from older parameters than it is applied to.
   public enum StalenessRate: String, Sendable, CaseIterable {
     case keep
-    /// Divided by the updates in between.
+    /// Divided by the updates in between, as far as they are more than the workers.
     case scale
+    /// Divided by the updates in between.
+    case paper
   }
 
   /// The job's ranks that host no shards.
@@ -90,7 +92,7 @@ extension Recipe {
     case .downpour:
       var parts = ["Downpour SGD over \(count(servers, "server"))"]
       if pushEvery > 1 || fetchEvery > 1 { parts.append("push every \(pushEvery), fetch every \(fetchEvery)") }
-      if staleness == .scale { parts.append("rate ÷ staleness") }
+      if staleness != .keep { parts.append("rate ÷ staleness" + (staleness == .paper ? " as in the paper" : "")) }
       if delayCompensation > 0 { parts.append("delay compensated by \(delayCompensation)") }
       return parts.joined(separator: ", ") + " · no two runs have the same bits"
     case .backupWorkers:
@@ -155,7 +157,7 @@ extension Recipe {
     case .downpour, .backupWorkers:
       let policy: ServerPolicy =
         method == .downpour
-        ? .each(scalesRate: staleness == .scale, compensation: delayCompensation)
+        ? .each(staleness: staleness, compensation: delayCompensation)
         : .first(count: placement.shards - backupWorkers)
       let isDownpour = method == .downpour
       return try asynchronous(policy) { _ in

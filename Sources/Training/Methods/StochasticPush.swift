@@ -54,7 +54,7 @@ final class StochasticPush: TrainingMethod {
   }
 
   var traffic: MethodTraffic {
-    MethodTraffic(sent: mean.traffic.sent + pushed, modelled: mean.traffic.modelled + 4 * state.layout.count * steps)
+    MethodTraffic(sent: mean.sentBytes + pushed, modelled: 4 * state.layout.count * steps)
   }
   func startShards() { shards.start() }
   func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(shards.parameters[index].pointer) }
@@ -132,8 +132,6 @@ final class StochasticPush: TrainingMethod {
   /// Seldom: shards need only their neighbours. But a signal is not to wait for long.
   func meets(after step: Int) -> Bool { (step + 1) % 16 == 0 }
 
-  func update(at step: UpdateStep, measuringNorm: Bool) -> Double? { nil }
-
   func settle(after step: Int) throws {
     try requests.waitAll()
     if overlaps {
@@ -143,7 +141,7 @@ final class StochasticPush: TrainingMethod {
         interpolate(sum, towards: arrivals[index], by: arriving)
       }
     }
-    state.parameters.assign(from: try mean.of(departures, isCounted: false))
+    state.parameters.assign(from: try mean.of(departures))
   }
 }
 

@@ -35,10 +35,8 @@ final class SynchronousMethod: TrainingMethod {
   }
 
   var traffic: MethodTraffic { MethodTraffic(sent: reducer.traffic.bytes, modelled: steps * bytes) }
-  func startShards() {}
   func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(state.parameters.pointer) }
   func takesOwnMean(at step: Int) -> Bool { false }
-  var squaredNorms: [Double] { [] }
 
   func companion(at step: UpdateStep) -> Executor.Companion? {
     overlap?.companion { [unowned self] in local.begin(stages: $0, updated, at: step) }
@@ -63,8 +61,6 @@ final class SynchronousMethod: TrainingMethod {
     state.updateRunningStatistics(runningStatistics, towards: vectors.gradient, at: step, average: optimizer.average)
     return local.step(updated, at: step, measuringNorm: measuringNorm)
   }
-
-  func settle(after step: Int) {}
 }
 
 extension TrainingState {

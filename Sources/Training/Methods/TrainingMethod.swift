@@ -86,7 +86,14 @@ protocol TrainingMethod: AnyObject {
   func settle(after step: Int) throws
 }
 
+/// Of a method whose shards have no parameters of their own, and which does nothing beside the computation of gradients.
 extension TrainingMethod {
+  func startShards() {}
+  var squaredNorms: [Double] { [] }
+  func settle(after step: Int) {}
+  func companion(at step: UpdateStep) -> Executor.Companion? { nil }
+  func takeHidden() -> UInt64 { 0 }
+  func update(at step: UpdateStep, measuringNorm: Bool) -> Double? { nil }
   var text: String { "" }
   func meets(after step: Int) -> Bool { true }
   var synchronousSteps: Int { 0 }

@@ -10,4 +10,6 @@ public struct RunTotals: Codable, Sendable, Hashable {
   public var gradientBytes = 0
 
   public init() {}
+
+  public var samplesPerSecond: Double { seconds > 0 ? Double(samples) / seconds : 0 }
 }

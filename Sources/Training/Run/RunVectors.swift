@@ -84,8 +84,10 @@ struct RunVectors {
       if obstacle == nil {
         memory = try SharedVectors(on: world, placement: placement, count: layout.count, common: common)
       } else if let obstacle, sharing.transport == .sharedMemory {
-        throw TrainingError(
-          .badConfiguration, "--transport shared-memory: \(obstacle); leave it out, and messages are sent.")
+        try world.agree {
+          throw TrainingError(
+            .badConfiguration, "--transport shared-memory: \(obstacle); leave it out, and messages are sent.")
+        }
       }
     }
     self.obstacle = obstacle

@@ -63,7 +63,7 @@ extension Trainer {
     var window = Window()
     /// Whether a save is due that ranks have not yet agreed on.
     var isSavePostponed = false
-    try observe(.started)
+    try observe(.started(startReport(ranks: world.size)))
 
     while state.position.step < end {
       let planned = Moment(nextMeeting(before: end, actions), self, actions, end: end)
@@ -90,7 +90,7 @@ extension Trainer {
       if moment.isReported {
         var report = StepReport(number, of: end, result, progress)
         window.close(&report, times.shares)
-        report.compression = method.takeCompression()
+        report.compression = try method.takeCompression().map { try $0.ofTheLast(on: world) }
         restartTimes()
         try observe(.step(report))
         if let report = (method as? AsynchronousMethod)?.report { try observe(.asynchronous(report)) }
@@ -115,7 +115,11 @@ extension Trainer {
       stepEnd.progress = progress
       enter(.saving)
       if result.wishes.save || result.wishes.stop { try settle() }
-      if result.wishes.save { try actions.save(stepEnd) }
+      if result.wishes.save {
+        // The others wait until rank 0 has a copy of what they keep.
+        activity.enter(world.rank == 0 ? .saving : .waitingForFirst)
+        try actions.save(stepEnd)
+      }
       // Nobody was asked before the step whether its end is to be saved.
       if result.wishes.finish { try actions.stop(stepEnd) }
       enter(nil)
@@ -135,7 +139,8 @@ extension Trainer {
     var summary = RunSummary(
       steps: state.position.step, epochs: Double(state.position.step) / Double(plan.stepsPerEpoch),
       finalTrainLoss: progress.loss, test: final, best: progress.best ?? final,
-      samplesPerSecond: window.samplesPerSecond,
+      // A start that only finishes what was trained before has no steps of its own.
+      samplesPerSecond: window.samplesPerSecond > 0 ? window.samplesPerSecond : progress.totals.samplesPerSecond,
       seconds: Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9,
       parametersDigest: try state.parametersDigest().description, stateDigest: try stateDigest().description,
       asynchronous: (method as? AsynchronousMethod)?.report)
@@ -195,6 +200,12 @@ extension Trainer {
     report.isBest = best.map { report.correct > $0.correct } ?? true
     if report.isBest { best = report }
     return report
+  }
+
+  private func startReport(ranks: Int) -> StartReport {
+    StartReport(
+      step: state.position.step, ranks: ranks, plan: planDigest, fingerprint: Fingerprint.ofThisMachine().description,
+      dataDigest: RunSession.digest(of: data))
   }
 
   private func diverged(at number: Int, _ loss: Double) -> TrainingError {

@@ -39,7 +39,7 @@ extension Trainer {
     let isOver = try world.allReduce(clock.isOver ? 1 : 0, .maximum) == 1
     let norm = measuringNorm || isOver ? total.squaredNorm.squareRoot() : .nan
     return StepResult(
-      steps: total.steps, epoch: last / plan.stepsPerEpoch, samples: total.samples,
+      steps: total.steps, epoch: last / plan.stepsPerEpoch, samples: total.samples - total.droppedSamples,
       loss: total.loss / Double(max(total.samples, 1)), correct: total.correct, gradientNorm: norm,
       learningRate: learningRates.rate(at: last), wishes: Wishes(stop: total.wantsToStop, save: saves, finish: isOver),
       gradientDigests: nil)

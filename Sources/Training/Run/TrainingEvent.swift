@@ -1,15 +1,18 @@
+import MPI
+
 /// What happens in a run, for the screen, the event file and callbacks.
 ///
 /// Every number but times and rates is the same on any number of ranks. The order of a run:
 ///
 ///     started
-///     step …               at step 1, every `Schedule.logEvery` steps, and the last of an epoch
-///     evaluated            after each epoch and at the end, and where more is asked for
+///     step …               at step 1, every `RunActions.logEvery` steps, and the last of an epoch
+///     asynchronous         behind a step, of asynchronous methods
 ///     gradients            every `recordGradientsEvery` steps
+///     evaluated            after each epoch and at the end, and where more is asked for
 ///     saved                when a checkpoint is on the disk, some steps after it was begun
 ///     finished
 public enum TrainingEvent: Sendable {
-  case started
+  case started(StartReport)
   case step(StepReport)
   case evaluated(EvaluationReport)
   case gradients(GradientReport)
@@ -17,6 +20,20 @@ public enum TrainingEvent: Sendable {
   case asynchronous(AsynchronousReport)
   case saved(SaveReport)
   case finished(RunSummary)
+}
+
+/// What training begins or goes on with.
+public struct StartReport: Sendable {
+  /// Steps that are taken already.
+  public var step: Int
+  public var ranks: Int
+  /// The digest of kernels and layouts, and what else decides bits.
+  public var plan: String
+  public var fingerprint: String
+  /// The SHA-256 of the data set.
+  public var dataDigest: String
+  /// Of the parameters that a file gave it, as `parameters_sha256`; nil for a start from the seed or from a checkpoint.
+  public var initialDigest: String?
 }
 
 /// What `replay` compares with.
@@ -64,7 +81,7 @@ public struct StepReport: Sendable {
 public struct CompressionReport: Sendable, Hashable {
   /// Bytes that the busiest shard sends, over those of a plain sum, were each on a host of its own.
   public var share = 0.0
-  /// Of a step: the whole exchange, and encoding and decoding of it.
+  /// Of a step: the whole exchange, and encoding and decoding of it. Of the rank that comes last, and so waits for nobody.
   public var seconds = 0.0
   public var codingSeconds = 0.0
   /// What a plain sum takes between these ranks, as measured at the start on one bucket.
@@ -73,6 +90,15 @@ public struct CompressionReport: Sendable, Hashable {
   public var isWorthIt: Bool { seconds < plainSeconds }
 
   public init() {}
+
+  /// With the times of the rank that waits least. Collective.
+  func ofTheLast(on world: Communicator) throws -> CompressionReport {
+    var report = self
+    var times = [seconds, codingSeconds]
+    try world.allReduce(&times, .minimum)
+    (report.seconds, report.codingSeconds) = (times[0], times[1])
+    return report
+  }
 }
 
 /// The whole set once through the network.

@@ -29,7 +29,7 @@ public struct StragglerReport: Codable, Sendable, Hashable {
 
   public struct Method: Codable, Sendable, Hashable {
     public var name: String
-    /// Predicted; those that are dropped count, as they do in a run's own rate.
+    /// Predicted, of samples that train: those of gradients that are dropped do not count, as in a run's own rate.
     public var samplesPerSecond: Double
     public var shareDropped: Double
     /// Samples that train, over those of synchronous SGD in the same time.
@@ -132,7 +132,7 @@ extension StragglerReport {
     self.methods = methods.map { method in
       let pace = method.law.pace(timetable, cost)
       return Method(
-        name: method.name, samplesPerSecond: perTurn * pace.turnsPerSecond, shareDropped: pace.shareDropped,
+        name: method.name, samplesPerSecond: perTurn * pace.usefulTurnsPerSecond, shareDropped: pace.shareDropped,
         gain: pace.usefulTurnsPerSecond / max(synchronous, 1e-9), measured: method == ran ? measured : nil)
     }
   }

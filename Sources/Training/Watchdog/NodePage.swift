@@ -1,6 +1,6 @@
 import CSystem
 import Collectives
-import Glibc
+import Foundation
 import MPI
 
 /// What the ranks of a node tell of themselves, in memory that each of them sees.
@@ -9,6 +9,8 @@ final class NodePage: @unchecked Sendable {  // Made once; the words are read an
   let ranks: [Int]
   let place: Int
   let activities: [Activity]
+  /// Whether a rank's process number means the same to this one: not in a container with numbers of its own.
+  private let sharesNumbers: [Bool]
   /// Kept for the memory; it goes with the process, because a rank that fails does not wait for others.
   private let memory: Box?
 
@@ -34,6 +36,9 @@ final class NodePage: @unchecked Sendable {  // Made once; the words are read an
       }
       memory = box
     }
+    let spaces = try nodes.node.allGather(
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid")) ?? "")
+    sharesNumbers = spaces.map { [place] in $0 == spaces[place] }
     own[.process] = UInt64(getpid())
     cs_note_faults(own.pointer(.ending), Ending.faultMark)
     // Nobody takes a rank for dead that has not said which process it is.
@@ -48,6 +53,8 @@ final class NodePage: @unchecked Sendable {  // Made once; the words are read an
     switch Ending(activity[.ending]) {
     case .ended: life = .ended
     case .fault(let number): (life, signal) = (.dead, number)
+    // Whose number means another process here tells of its end itself, or is seen to stand still.
+    case .running where !sharesNumbers[index]: break
     case .running:
       switch UInt8(bitPattern: cs_process_state(Int32(process))) {
       case 0, UInt8(ascii: "Z"), UInt8(ascii: "X"):
@@ -64,6 +71,9 @@ final class NodePage: @unchecked Sendable {  // Made once; the words are read an
     if status.operation == .readingData { status.file = activity.text.replacing("\n", with: " ") }
     return status
   }
+
+  /// The process of a rank that has not ended; nil where it cannot be reached from here.
+  func process(of index: Int) -> Int32? { sharesNumbers[index] ? Int32(activities[index][.process]) : nil }
 
   var statuses: [RankStatus] { activities.indices.map(status) }
 }

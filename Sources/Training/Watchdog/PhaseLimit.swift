@@ -20,6 +20,9 @@ enum PhaseLimit {
 
   private static let current = Atomic<Int>(0)
 
+  /// About as good as none, and within what clocks can count: 30 years.
+  private static let longest = 1e9
+
   /// Begins a phase, which ends the one before.
   ///
   /// - Parameter seconds: the watchdog's limit; nothing is limited where there is no watchdog.
@@ -27,7 +30,7 @@ enum PhaseLimit {
     let number = current.add(1, ordering: .relaxed).newValue
     let launch = LaunchEnvironment.current
     guard seconds > 0, launch.size > 1 else { return }
-    let limit = max(seconds, phase.least)
+    let limit = min(max(seconds, phase.least), longest)
     // One rank speaks, and the launcher then ends the others.
     let turn = launch.rank == 0 ? 0 : 2 + 0.2 * Double(min(launch.rank, 50))
     let deadline = ContinuousClock.now + .seconds(limit + turn)

@@ -215,7 +215,8 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
   private func endNode(_ code: Int32) -> Never {
     activity[.ending] = 1
     for (index, status) in page.statuses.enumerated() where index != page.place {
-      if status.life == .running || status.life == .stopped { cs_kill_later(Int32(status.process), 3) }
+      guard status.life == .running || status.life == .stopped, let process = page.process(of: index) else { continue }
+      cs_kill_later(process, 3)
     }
     JobProcesses.endLauncherLater()
     _exit(code)
@@ -261,7 +262,7 @@ final class Watchdog: @unchecked Sendable {  // What the thread uses is its own,
   private func writeStacks() {
     let order = page.activities.indices.sorted { ($0 == page.place ? 1 : 0, $0) < ($1 == page.place ? 1 : 0, $1) }
     for index in order where page.status(of: index).life == .running {
-      cs_signal_threads(Int32(page.activities[index][.process]), SIGUSR2)
+      if let process = page.process(of: index) { cs_signal_threads(process, SIGUSR2) }
     }
     usleep(300_000)
   }

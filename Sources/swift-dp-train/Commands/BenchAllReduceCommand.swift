@@ -54,8 +54,8 @@ struct BenchAllReduceCommand: JobCommand {
   }
 
   private func makeBenchmark() throws -> AllReduceBenchmark {
-    if let shards { try check(shards > 0, "--shards \(shards)", "give at least 1") }
-    try check(seconds > 0, "--seconds \(seconds)", "give more than 0")
+    if let shards { try checkCount(shards, "--shards", to: AllReduceBenchmark.mostShards) }
+    try checkSeconds(seconds)
     let largest = try bytes(largest, flag: "--largest")
     let chosen = try sizes?.split(separator: ",").map { try bytes(String($0), flag: "--sizes") }
     var benchmark = AllReduceBenchmark(sizes: chosen ?? AllReduceBenchmark.sizes(upTo: largest))
@@ -70,7 +70,7 @@ struct BenchAllReduceCommand: JobCommand {
   }
 
   private func bytes(_ text: String, flag: String) throws -> Int {
-    guard let bytes = ByteCount(text), bytes.value >= 4, bytes.value % 4 == 0 else {
+    guard let bytes = ByteCount(text), bytes.value >= 4, bytes.value % 4 == 0, bytes.value <= 1 << 40 else {
       throw invalid("\(flag) \(text)", "give a multiple of 4 bytes as 64MiB, 512KiB or 65536")
     }
     return bytes.value

@@ -11,13 +11,17 @@ struct BenchCodecCommand: ParsableCommand {
       """)
 
   @Option(help: "Compressions, separated by commas (default: each once).") var codec: String?
-  @Option(help: "Elements of the gradient, a matrix with rows of 1,024.") var elements = 1 << 22
+  @Option(
+    help: "Elements of the gradient, a matrix with rows of 1,024 (default: twice the largest cache, up to 512 MiB).")
+  var elements: Int?
   @Option(help: "About how many seconds to measure each.") var seconds = 0.5
   @Option(name: .customLong("json"), help: "Write all figures to this file.") var jsonPath: String?
 
   func run() throws {
-    try check((1...Int(UInt32.max)).contains(elements), "--elements \(elements)", "give 1 to \(UInt32.max)")
-    try check(seconds > 0, "--seconds \(seconds)", "give more than 0")
+    if let elements {
+      try check((1...Int(UInt32.max)).contains(elements), "--elements \(elements)", "give 1 to \(UInt32.max)")
+    }
+    try checkSeconds(seconds)
     var benchmark = CodecBenchmark(elements: elements)
     benchmark.seconds = seconds
     if let codec {
@@ -44,6 +48,7 @@ struct BenchCodecCommand: ParsableCommand {
       ])
     }
     if let jsonPath { try write(try json(rows), to: jsonPath) }
-    show(["\(grouped(rows.first?.elements ?? 0)) elements", ""] + table.lines)
+    let count = rows.first?.elements ?? 0
+    show(["\(grouped(count)) elements, \(size(4 * count))", ""] + table.lines)
   }
 }

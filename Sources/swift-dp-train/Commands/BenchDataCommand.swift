@@ -15,12 +15,11 @@ struct BenchDataCommand: ParsableCommand {
   @Flag(help: "Mirror images at random.") var horizontalFlip = false
 
   func run() throws {
-    try check(batchSize > 0, "--batch-size \(batchSize)", "give at least 1")
+    try checkCount(batchSize, "--batch-size")
     try check((1...256).contains(threads), "--threads \(threads)", "give 1 to 256")
-    try check(epochs > 0, "--epochs \(epochs)", "give at least 1")
+    try checkCount(epochs, "--epochs")
     try check((0...64).contains(randomCrop), "--random-crop \(randomCrop)", "give a padding of 0 to 64 pixels")
-    var recipe = Recipe()
-    try options.apply(to: &recipe)
+    var recipe = try options.recipe()
     recipe.batchSize = batchSize
     let data = try TrainingData(recipe, directory: options.dataDir)
     let plan = data.plan(recipe)

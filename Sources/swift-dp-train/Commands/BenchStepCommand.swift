@@ -43,7 +43,7 @@ struct BenchStepCommand: JobCommand {
     }
     try world.agree {
       guard world.rank == 0 else { return }
-      if let jsonPath { try write(try json(report), to: jsonPath) }
+      if let jsonPath { try write(try json(StepBenchmark.Figures(report, compared: other)), to: jsonPath) }
       show(lines(report))
       if let other, let compare {
         let own = Precision(rawValue: compare) == nil ? kernels.plan ?? "rules" : benchmark.recipe.precision.rawValue
@@ -62,9 +62,10 @@ struct BenchStepCommand: JobCommand {
     try batches.apply(to: &recipe)
     try kernels.apply(to: &recipe)
     try reduction.apply(to: &recipe)
-    try check(steps > 0, "--steps \(steps)", "give at least 1")
+    try checkGroups(reduction.shardsPerGroup, [recipe.allReduce], flag: "--all-reduce")
+    try checkCount(steps, "--steps")
     let classes = classes ?? recipe.model.usualClasses
-    try check(classes > 0, "--classes \(classes)", "give at least 1")
+    try checkClasses(classes)
     var benchmark = StepBenchmark(recipe, input: try imageShape(input, of: recipe.model, flag: "--input"))
     (benchmark.steps, benchmark.classes) = (steps, classes)
     benchmark.sharing = try sharing.sharing()

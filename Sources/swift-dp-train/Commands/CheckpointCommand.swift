@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Models
+import Networks
 import Training
 
 struct CheckpointCommand: ParsableCommand {
@@ -16,6 +17,15 @@ struct CheckpointCommand: ParsableCommand {
     }
     guard files.fileExists(atPath: directory + "/checkpoints") else { return [directory] }
     return try CheckpointStore(directory: directory + "/checkpoints").paths()
+  }
+
+  /// Likewise, where there must be one.
+  static func existingCheckpoints(in directory: String) throws -> [String] {
+    let paths = try checkpoints(in: directory)
+    if paths.isEmpty {
+      throw TrainingError(.badData, "\(directory): holds no checkpoint yet; let the run go on to its first.")
+    }
+    return paths
   }
 
   struct List: ParsableCommand {
@@ -84,7 +94,7 @@ struct CheckpointCommand: ParsableCommand {
 
     func run() throws {
       var isDamaged = false
-      for path in try directories.flatMap(CheckpointCommand.checkpoints) {
+      for path in try directories.flatMap(CheckpointCommand.existingCheckpoints) {
         do {
           try Checkpoint(path: path).verifyContents()
           print("ok       \(path)")
@@ -135,7 +145,7 @@ struct CheckpointCommand: ParsableCommand {
 
     @Argument(help: "Directory of a checkpoint or of a run.") var directory: String?
     @Option(help: "Export the start of a built-in model instead, as `models list` names it.") var model: String?
-    @Option(help: "With --model: the seed of the run.") var seed: UInt64 = 42
+    @Option(help: "With --model: the seed of the run. (default: 42)") var seed: UInt64?
     @Flag(help: "With --model: as train --zero-init-residual starts it.") var zeroInitResidual = false
     @Option(help: "trained, which training goes on with, or average (default: average where there is one).")
     var parameters: String?
@@ -147,11 +157,17 @@ struct CheckpointCommand: ParsableCommand {
       if (directory == nil) == (model == nil) {
         throw TrainingError(.badConfiguration, "checkpoint export needs a directory or --model, one of them.")
       }
-      if zeroInitResidual && model == nil { throw invalid("--zero-init-residual without --model", "give a model") }
+      if model == nil {
+        if zeroInitResidual { throw invalid("--zero-init-residual without --model", "give a model") }
+        let needless: [(Any?, String)] = [(seed, "--seed"), (input, "--input"), (classes, "--classes")]
+        for (value, flag) in needless {
+          if let value { throw invalid("\(flag) \(value) without --model", "give a model, or leave it out") }
+        }
+      }
       if parameters != nil && model != nil {
         throw invalid("--parameters with --model", "give the checkpoint of a run")
       }
-      if let classes { try check(classes > 0, "--classes \(classes)", "give at least 1") }
+      if let classes { try checkClasses(classes) }
     }
 
     func run() throws {
@@ -160,14 +176,14 @@ struct CheckpointCommand: ParsableCommand {
         let shape = try imageShape(input, of: name, flag: "--input")
         let classes = classes ?? name.usualClasses
         let network = name.network(input: .init(shape.channels, shape.height, shape.width), classes: classes)
+        try checkSize(model, parameters: network.traced(batchSize: 1).parameterCount)
+        let seed = seed ?? 42
         try network.writeStartParameters(seed: seed, zeroingResiduals: zeroInitResidual, to: output)
         print("\(output)  start of \(name.rawValue) on \(shape), \(classes) classes, seed \(seed)")
         return
       }
       let directory = directory ?? ""
-      guard let path = try CheckpointCommand.checkpoints(in: directory).first else {
-        throw TrainingError(.badData, "\(directory): holds no checkpoint yet; let the run go on to its first.")
-      }
+      let path = try CheckpointCommand.existingCheckpoints(in: directory)[0]
       let checkpoint = try Checkpoint(path: path)
       let chosen = try parameters.map { (text) throws -> Checkpoint.Parameters in try known(text, flag: "--parameters")
       }

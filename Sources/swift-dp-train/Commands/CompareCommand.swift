@@ -30,36 +30,59 @@ struct CompareCommand: JobCommand {
   @Option(name: .customLong("report-only"), help: "Write the report of a comparison's directory anew; train nothing.")
   var reportOnly: String?
   @OptionGroup(title: "Ranks of a node") var sharing: SharingOptions
-  @Option(help: "Checkpoints beside those after each epoch: 200 steps, 2ep or 10min apart, or several as 500,10min.")
-  var saveEvery = "10min"
+  @Option(
+    help: """
+      Checkpoints beside those after each epoch: 200 steps, 2ep or 10min apart, or several as 500,10min. (default: 10min)
+      """)
+  var saveEvery: String?
   @Option(help: "Save and end after so long (exit code 75), as 3h50m: before the scheduler's time limit.")
   var stopAfter: String?
-  @Option(help: "Steps between points of the curves.") var logEvery = 10
+  @Option(help: "Steps between points of the curves. (default: 10)") var logEvery: Int?
   @Option(help: "Steps between evaluations beside those after epochs.") var evaluateEvery: Int?
   @Option(help: "Test accuracy in percent: the report says in how many seconds and bytes each run reached it.")
   var target: Double?
   @Option(help: "Milliseconds that ranks lose in each step on purpose, as of train: RANK:MS, MS, random:MS, …")
   var delay: String?
-  @Option(help: "Seconds without any progress after which the job is taken for hung and ends with 70; 0: never.")
-  var watchdog = 60.0
+  @Option(
+    help: """
+      Seconds without any progress after which the job is taken for hung and ends with 70; 0: never. (default: 60.0)
+      """)
+  var watchdog: Double?
   @Flag(name: .customLong("no-progress"), help: "No progress bar, also on a terminal.") var hidesProgress = false
 
-  func prepare() { if reportOnly == nil { TrainingJob.prepare(writes: true, watchdogSeconds: watchdog) } }
+  private var watchdogSeconds: Double { watchdog ?? 60 }
+
+  func prepare() { if reportOnly == nil { TrainingJob.prepare(writes: true, watchdogSeconds: watchdogSeconds) } }
 
   func validate() throws {
     if let target { try check(0 < target && target <= 100, "--target \(target)", "give percent, as 88.5") }
     if let reportOnly {
       try check(
         file == nil && out == nil, "--report-only \(reportOnly) with a file or --out", "give the directory alone")
+      try checkUse(reportOnly: reportOnly)
     } else if file == nil || out == nil {
       throw TrainingError(
         .badConfiguration, "compare needs a file of runs and --out DIR, or --report-only DIR with the directory.")
     }
   }
 
+  /// Refuses what only means something for training.
+  private func checkUse(reportOnly: String) throws {
+    let needless: [(Any?, String)] = [
+      (base.first, "--base"), (epochs, "--epochs"), (steps, "--steps"), (secondsEach, "--seconds-each"),
+      (seeds, "--seeds"), (sharing.transport, "--transport"), (sharing.update, "--update"),
+      (sharing.overlap, "--overlap"), (saveEvery, "--save-every"), (stopAfter, "--stop-after"),
+      (logEvery, "--log-every"), (evaluateEvery, "--evaluate-every"), (delay, "--delay"), (watchdog, "--watchdog"),
+    ]
+    for (value, flag) in needless {
+      guard let value else { continue }
+      throw invalid("\(flag) \(value) with --report-only \(reportOnly)", "leave it out: nothing is trained")
+    }
+  }
+
   func run(_ world: Communicator) throws -> Int32 {
     if let reportOnly { return try report(on: reportOnly, world) }
-    defer { TrainingJob.prepareToEnd(watchdogSeconds: watchdog) }
+    defer { TrainingJob.prepareToEnd(watchdogSeconds: watchdogSeconds) }
     let job = try world.agree { try makeJob(ranks: world.size) }
     let outcome = try job.run(world, observer: ComparisonConsole(hidesProgress: hidesProgress))
     try world.agree {
@@ -98,8 +121,9 @@ struct CompareCommand: JobCommand {
     let seeds = try seedList()
     var template = TrainingJob(Recipe())
     template.sharing = try sharing.sharing()
-    template.logEvery = logEvery
-    template.watchdogSeconds = watchdog
+    // Curves have more points than those of train.
+    template.logEvery = logEvery ?? 10
+    template.watchdogSeconds = watchdogSeconds
     try applyJobOptions(to: &template)
     let all = try runs.flatMap { name, settings in
       if secondsEach != nil && !settings.hasLength {
@@ -111,7 +135,7 @@ struct CompareCommand: JobCommand {
       return (seeds ?? [settings.recipe.seed]).map { seed in
         var recipe = settings.recipe
         recipe.seed = seed
-        return ComparisonJob.Run(name: name, recipe: recipe, dataDirectory: settings.dataDirectory)
+        return ComparisonJob.Run(name: name, recipe: recipe, inputs: settings.inputs)
       }
     }
     var job = ComparisonJob(all, directory: out ?? "", command: command(ranks: ranks), template: template)
@@ -122,7 +146,8 @@ struct CompareCommand: JobCommand {
 
   /// What `train` takes by the same names, read by it.
   private func applyJobOptions(to job: inout TrainingJob) throws {
-    var arguments = ["--save-every=\(saveEvery)", "--log-every=\(logEvery)", "--watchdog=\(watchdog)"]
+    var arguments = ["--log-every=\(job.logEvery)", "--watchdog=\(job.watchdogSeconds)"]
+    if let saveEvery { arguments.append("--save-every=\(saveEvery)") }
     if let stopAfter { arguments.append("--stop-after=\(stopAfter)") }
     if let evaluateEvery { arguments.append("--evaluate-every=\(evaluateEvery)") }
     if let delay { arguments.append("--delay=\(delay)") }

@@ -14,8 +14,7 @@ struct DataCommand: ParsableCommand {
     @OptionGroup var options: DatasetOptions
 
     func run() throws {
-      var recipe = Recipe()
-      try options.apply(to: &recipe)
+      let recipe = try options.recipe()
       let set = try loadDataset(
         named: recipe.dataset.rawValue, directory: options.dataDir, synthetic: recipe.synthetic)
       func list(_ values: [Double]) -> String { values.map { decimal($0, 4) }.joined(separator: " ") }
@@ -69,8 +68,7 @@ struct DataCommand: ParsableCommand {
       try check(shards > 0, "--shards \(shards)", "give at least 1")
       try check(holdOut >= 0, "--hold-out \(holdOut)", "give a number of training images, or 0")
       if let batches { try check(batches > 0, "--batches \(batches)", "give at least 1") }
-      var recipe = Recipe()
-      try options.apply(to: &recipe)
+      var recipe = try options.recipe()
       (recipe.holdOut, recipe.seed, recipe.batchSize) = (holdOut, seed, batchSize)
       (recipe.shuffles, recipe.dropsLast) = (shuffle, dropLast)
       let data = try TrainingData(recipe, directory: options.dataDir)
@@ -85,5 +83,27 @@ struct DataCommand: ParsableCommand {
         }
       }
     }
+  }
+}
+
+extension DatasetOptions {
+  /// A recipe of this data set.
+  /// - Throws: 64 also where what is given means nothing for it.
+  func recipe() throws -> Recipe {
+    var recipe = Recipe()
+    try apply(to: &recipe)
+    let setting = "--dataset \(recipe.dataset.rawValue)"
+    if recipe.dataset == .synthetic, let dataDir {
+      throw invalid("--data-dir \(dataDir) with \(setting)", "give a data set that has files, or leave it out")
+    }
+    let synthetic: [(Any?, String)] = [
+      (syntheticShape, "--synthetic-shape"), (syntheticClasses, "--synthetic-classes"),
+      (syntheticTrain, "--synthetic-train"), (syntheticTest, "--synthetic-test"),
+    ]
+    for (value, flag) in synthetic {
+      guard let value, recipe.dataset != .synthetic else { continue }
+      throw invalid("\(flag) \(value) with \(setting)", "give --dataset synthetic, or leave it out")
+    }
+    return recipe
   }
 }

@@ -51,7 +51,7 @@ struct EvaluateCommand: JobCommand {
 
   private func makeJob(_ text: String, _ path: String) throws -> EvaluationJob {
     let settings = try Settings(RecipeOptions(ConfigurationFile(text: text, path: path)))
-    return EvaluationJob(settings.recipe, dataDirectory: dataDir ?? settings.dataDirectory)
+    return EvaluationJob(settings.recipe, dataDirectory: dataDir ?? settings.inputs.dataDirectory)
   }
 
   private func lines(_ report: EvaluationJob.Report) -> [String] {

@@ -54,18 +54,19 @@ struct ModelsCommand: ParsableCommand {
     func run() throws {
       let model: ModelName = try known(name, flag: "models show")
       let classes = classes ?? model.usualClasses
-      try check(classes > 0, "--classes \(classes)", "give at least 1")
-      try check(batchSize > 0, "--batch-size \(batchSize)", "give at least 1")
+      try checkClasses(classes)
+      try checkCount(batchSize, "--batch-size", to: 1_000_000)
       try check((1...1024).contains(threadsPerShard), "--threads-per-shard \(threadsPerShard)", "give 1 to 1024")
       let shape = try imageShape(input, of: model, flag: "--input")
       let network = model.network(input: .init(shape.channels, shape.height, shape.width), classes: classes)
+      let graph = network.traced(batchSize: 1)
+      try checkSize(name, parameters: graph.parameterCount)
       var configuration = Executor.Configuration(network: network, trainingBatchSizes: [batchSize])
       configuration.threadsPerShard = threadsPerShard
       configuration.recomputation = try known(recompute, flag: "--recompute")
       configuration.precision = try known(precision, flag: "--precision")
       let kernels = try ExecutionPlan(configuration)
 
-      let graph = network.traced(batchSize: 1)
       show(layers(graph))
       print("")
       show(totals(graph, network, kernels))

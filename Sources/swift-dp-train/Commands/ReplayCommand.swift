@@ -18,11 +18,15 @@ struct ReplayCommand: JobCommand {
   func validate() throws { try check(step > 0, "--step \(step)", "give at least 1") }
 
   func run(_ world: Communicator) throws -> Int32 {
-    let file = runDirectory + "/config.yaml"
+    // The run's directory need not be seen by other hosts.
+    let stored = try world.agree { try world.rank == 0 ? StoredRun.configuration(ofRun: runDirectory) : nil }
+    let text = try world.broadcast(stored?.text ?? "")
+    let path = try world.broadcast(stored?.path ?? "")
     let job = try world.agree {
-      let settings = try Settings(RecipeOptions(ConfigurationFile(path: file)))
-      return ReplayJob(
-        settings.recipe, dataDirectory: dataDir ?? settings.dataDirectory, runDirectory: runDirectory, step: step)
+      let settings = try Settings(RecipeOptions(ConfigurationFile(text: text, path: path)))
+      var inputs = settings.inputs
+      inputs.dataDirectory = dataDir ?? inputs.dataDirectory
+      return ReplayJob(settings.recipe, inputs, runDirectory: runDirectory, step: step)
     }
     let report = try job.run(world)
     let differing = try world.agree { world.rank == 0 ? report.differingShards : [] }

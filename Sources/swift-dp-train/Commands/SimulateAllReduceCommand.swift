@@ -21,9 +21,10 @@ struct SimulateAllReduceCommand: ParsableCommand {
 
   func run() throws {
     let cluster = try options.cluster()
+    let chosen = try ClusterOptions.algorithms(algorithms)
+    try checkGroups(options.shardsPerGroup, chosen, flag: "--algorithms")
     let simulation = AllReduceSimulation(
-      cluster, ranks: try options.rankCounts(), algorithms: try ClusterOptions.algorithms(algorithms),
-      sizes: try sizes())
+      cluster, ranks: try options.rankCounts(), algorithms: chosen, sizes: try sizes())
     var rows: [AllReduceSimulation.Row] = []
     try simulation.run { rows.append($0) }
     if let csv { try write(Self.text(rows), to: csv) }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collectives
 
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -12,4 +13,14 @@ struct SimulateCommand: ParsableCommand {
         swift-dp-train simulate stragglers --compute 400ms --ranks 64,1024 --delay random:100
       """,
     subcommands: [SimulateAllReduceCommand.self, SimulateStepCommand.self, SimulateStragglersCommand.self])
+}
+
+/// Refuses `--shards-per-group` where no algorithm has groups.
+///
+/// - Parameter flag: that gives the algorithms.
+func checkGroups(_ shardsPerGroup: Int?, _ algorithms: [AllReduceAlgorithm], flag: String) throws {
+  guard let shardsPerGroup, !algorithms.contains(where: { $0 == .hierarchical || $0 == .torus }) else { return }
+  throw invalid(
+    "--shards-per-group \(shardsPerGroup) with \(flag) \(algorithms.map(\.rawValue).joined(separator: ","))",
+    "give \(flag) hierarchical or torus, or leave it out")
 }

@@ -20,8 +20,9 @@ struct SimulateStepCommand: ParsableCommand {
   func run() throws {
     let cluster = try options.cluster()
     let step = try stepOptions.step()
-    let simulation = ScalingSimulation(
-      cluster, ranks: try options.rankCounts(), algorithms: try ClusterOptions.algorithms(algorithms), step: step)
+    let chosen = try ClusterOptions.algorithms(algorithms)
+    try checkGroups(options.shardsPerGroup, chosen, flag: "--algorithms")
+    let simulation = ScalingSimulation(cluster, ranks: try options.rankCounts(), algorithms: chosen, step: step)
     var rows: [ScalingSimulation.Row] = []
     try simulation.run { rows.append($0) }
     if let csv { try write(Self.text(rows), to: csv) }

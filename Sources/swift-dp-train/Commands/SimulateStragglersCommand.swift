@@ -7,8 +7,8 @@ struct SimulateStragglersCommand: ParsableCommand {
     commandName: "stragglers", abstract: "Predict what slow ranks cost each method of distributed SGD.",
     discussion: """
       A step is that of `simulate step`. Ranks are those that compute; parameter servers are beside them. Waiting is the \
-      share of all ranks' time. Images a second count those whose gradients are dropped; efficiency, over as many ranks alone \
-      that lose no time, and the last column do not.
+      share of all ranks' time. Images a second are those that train: not those whose gradients are dropped. Efficiency is over \
+      as many ranks alone that lose no time.
 
         swift-dp-train simulate stragglers --compute 400ms --ranks 8,64,1024 --delay random:100
         swift-dp-train simulate stragglers --compute 400ms --ranks 1024 --stragglers 0.01x3
@@ -44,19 +44,18 @@ struct SimulateStragglersCommand: ParsableCommand {
   }
 
   private func simulation(_ cluster: SimulatedCluster) throws -> StragglerSimulation {
-    for (value, flag) in [
-      (rankBatch, "--rank-batch"), (localSteps, "--local-steps"), (servers, "--servers"), (steps, "--steps"),
-    ] {
-      try check(value > 0, "\(flag) \(value)", "give at least 1")
+    for (value, flag) in [(rankBatch, "--rank-batch"), (localSteps, "--local-steps"), (servers, "--servers")] {
+      try checkCount(value, flag)
     }
-    try check(steps <= 10_000, "--steps \(steps)", "give at most 10000")
-    try check(backup >= 0, "--backup \(backup)", "give 0 or more")
+    try checkCount(steps, "--steps", to: 10_000)
+    try checkCount(backup, "--backup", from: 0)
     let ranks = try options.rankCounts()
     let delay = try delay.map { try injectedDelay($0) }
     try delay?.check(ranks: ranks.min() ?? 1)
     var simulation = StragglerSimulation(cluster, ranks: ranks, step: try stepOptions.step(), delay: delay)
     let algorithms = try ClusterOptions.algorithms(allReduce, flag: "--all-reduce")
     try check(algorithms.count == 1, "--all-reduce \(allReduce)", "give one algorithm")
+    try checkGroups(options.shardsPerGroup, algorithms, flag: "--all-reduce")
     simulation.allReduce = algorithms[0]
     (simulation.localSteps, simulation.backup) = (localSteps, backup)
     (simulation.servers, simulation.steps) = (servers, steps)
@@ -64,7 +63,7 @@ struct SimulateStragglersCommand: ParsableCommand {
   }
 
   private func samplesPerSecond(_ row: StragglerSimulation.Row) -> Double {
-    Double(rankBatch) * row.pace.turnsPerSecond
+    Double(rankBatch) * row.pace.usefulTurnsPerSecond
   }
 
   private func table(_ rows: [StragglerSimulation.Row]) -> Table {
@@ -77,7 +76,8 @@ struct SimulateStragglersCommand: ParsableCommand {
         grouped(row.ranks), row.method.name, durationText(row.cost.exchange), durationText(row.stepSeconds),
         "\(decimal(100 * row.pace.shareOfWaiting, 1))%",
         row.pace.dropped > 0 ? "\(decimal(100 * row.pace.shareDropped, 1))%" : "",
-        grouped(Int(samplesPerSecond(row))), "\(decimal(100 * row.efficiency, 1))%", "\(decimal(row.gain, 2))×",
+        grouped(Int(min(samplesPerSecond(row), 1e18))), "\(decimal(100 * row.efficiency, 1))%",
+        "\(decimal(row.gain, 2))×",
       ])
     }
     return table

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Training
 
 struct SubmitCommand: ParsableCommand {
@@ -11,7 +12,8 @@ struct SubmitCommand: ParsableCommand {
         swift-dp-train submit slurm --print --nodes 2 --time 4h -- --model cnn >cnn.sbatch
         sbatch cnn.sbatch
 
-      Shards are as many as ranks, less those that are servers, unless --shards is among the arguments.
+      Shards are as many as ranks, less those that are servers, and their threads --threads, unless the arguments or the file \
+      of --config say otherwise.
       """)
 
   @Argument(help: "slurm, pbs, lsf or k8s.") var scheduler: String
@@ -99,9 +101,8 @@ struct SubmitCommand: ParsableCommand {
     // Ranks that are servers have no shard.
     let servers = Set(recipes.map(\.serverRanks))
     // Written down, so that the bits do not depend on what the scheduler gives.
-    let batches = options.recipeOptions.batches
     var fixed: [String] = []
-    if batches.shards == nil {
+    if recipes.contains(where: { $0.shards == nil }) {
       guard servers.count == 1, let servers = servers.first else {
         throw invalid(
           "a sweep of methods with and without servers", "they have different numbers of shards: submit them apart")
@@ -111,14 +112,20 @@ struct SubmitCommand: ParsableCommand {
         "give more ranks than servers")
       fixed += ["--shards", "\(job.ranks - servers)"]
     }
-    if batches.threadsPerShard == nil { fixed += ["--threads-per-shard", "\(threads)"] }
+    if recipes.contains(where: { $0.threadsPerShard == nil }) { fixed += ["--threads-per-shard", "\(threads)"] }
     return (given + fixed, recipes[0])
   }
 
   private func recipe(of options: TrainOptions) throws -> Recipe {
     // The volume of a container may have the file where this machine has none.
-    if scheduler == Scheduler.k8s.rawValue && options.jobOptions.config != nil {
-      return try Settings(options.recipeOptions).recipe
+    if scheduler == Scheduler.k8s.rawValue, let file = options.jobOptions.config,
+      !FileManager.default.fileExists(atPath: file)
+    {
+      let recipe = try Settings(options.recipeOptions).recipe
+      try check(
+        recipe.shards != nil && recipe.threadsPerShard != nil, "--config \(file), which is not here",
+        "give --shards and --threads-per-shard among the arguments of train, or a copy of the file")
+      return recipe
     }
     return try options.job().recipe
   }

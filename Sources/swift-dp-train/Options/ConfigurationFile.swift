@@ -60,19 +60,22 @@ struct ConfigurationFile {
           .badConfiguration,
           "\(place): there is no setting \(key.string ?? "of that form"); see swift-dp-train train --help.")
       }
-      guard let text = value.scalar?.string else {
+      guard let scalar = value.scalar else {
         throw TrainingError(.badConfiguration, "\(place): \(name) is not a single value; write `\(name): value`.")
       }
-      switch text {
+      // What is in quotes is a text, whatever it looks like.
+      let isQuoted = scalar.style == .singleQuoted || scalar.style == .doubleQuoted
+      switch scalar.string {
+      case _ where isQuoted: arguments.append("--\(name)=\(scalar.string)")
       case "true": arguments.append("--\(name)")
       case "false": arguments.append("--no-\(name)")
       case "", "null", "~": continue
-      default: arguments.append("--\(name)=\(text)")
+      default: arguments.append("--\(name)=\(scalar.string)")
       }
     }
     return arguments
   }
 
-  /// The settings that a file may have: all of a recipe, and where the data are.
-  static let keys = Set(Recipe().settings(dataDirectory: nil).map(\.key) + ["data-dir", "epochs", "steps"])
+  /// The settings that a file may have: all of a recipe, and the files that a run reads.
+  static let keys = Set(Recipe().settings().map(\.key) + ["epochs", "steps"])
 }

@@ -15,8 +15,6 @@ struct JobOptions: ParsableArguments {
   var allowsMixed = false
   @Option(help: "auto: go on from the newest checkpoint of --run-dir; none: refuse an existing run; or a checkpoint.")
   var resume = "auto"
-  @Option(name: .customLong("init"), help: "Start from the parameters of a safetensors file.") var initial: String?
-  @Option(help: "Layers whose parameters --init leaves at their start, as fc2 or fc1,fc2.") var initSkip: String?
   @Option(help: "Read settings that decide the result from a YAML file, as config.yaml of a run; flags override it.")
   var config: String?
   @Option(help: "Steps between reports in events.jsonl; the screen shows some of them.") var logEvery = 50
@@ -44,14 +42,13 @@ struct JobOptions: ParsableArguments {
     if let recordGradients {
       try check(recordGradients > 0, "--record-gradients \(recordGradients)", "give at least 1 step")
     }
-    try check(watchdog == 0 || watchdog >= 1, "--watchdog \(watchdog)", "give at least 1 second, or 0 for none")
+    try check(
+      watchdog == 0 || (1...1e6).contains(watchdog), "--watchdog \(watchdog)",
+      watchdog > 1 ? "give at most 1000000 seconds, or 0 for none" : "give at least 1 second, or 0 for none")
     try check(logEvery > 0, "--log-every \(logEvery)", "give at least 1 step")
     if let evaluateEvery { try check(evaluateEvery > 0, "--evaluate-every \(evaluateEvery)", "give at least 1 step") }
     _ = try lostTime()
     if let dryRun { try check(dryRun > 0, "--dry-run \(dryRun)", "give at least 1 step") }
-    if initSkip != nil && initial == nil {
-      throw invalid("--init-skip without --init", "name the file that the other parameters come from")
-    }
   }
 
   func saveIntervals() throws -> [SaveInterval] {
@@ -73,6 +70,4 @@ struct JobOptions: ParsableArguments {
   }
 
   func lostTime() throws -> InjectedDelay? { try delay.map { try injectedDelay($0) } }
-
-  var skippedLayers: [String] { initSkip?.split(separator: ",").map(String.init) ?? [] }
 }

@@ -34,7 +34,11 @@ struct MethodOptions: ParsableArguments {
   var servers: Int?
   @Option(help: "Parts of batches between pushes of a worker of downpour (default: 1).") var pushEvery: Int?
   @Option(help: "Parts of batches between fetches of a worker of downpour (default: 1).") var fetchEvery: Int?
-  @Option(help: "keep downpour's learning rate, or scale it: divided by a gradient's staleness (default: keep).")
+  @Option(
+    help: """
+      keep downpour's learning rate; scale it down for gradients staler than there are workers; or paper: the batch's rate \
+      divided by a gradient's staleness (default: keep).
+      """)
   var staleness: String?
   @Option(help: "λ of downpour's delay compensation, as 0.04 (default: 0, off).") var delayCompensation: Double?
   @Option(help: "Probability that a worker of gosgd pushes after a step (default: 0.02).") var pushProbability: Double?
@@ -72,7 +76,8 @@ struct MethodOptions: ParsableArguments {
   }
   private func applyServers(to recipe: inout Recipe) throws {
     if let servers {
-      try check(servers > 0, "--servers \(servers)", "give at least 1")
+      try check(
+        (1...1_000_000).contains(servers), "--servers \(servers)", servers < 1 ? "give at least 1" : "give fewer")
       recipe.servers = servers
     }
     if let pushEvery {

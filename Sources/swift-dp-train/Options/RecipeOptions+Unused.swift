@@ -18,6 +18,8 @@ extension RecipeOptions {
         value, flag, recipe.dataset == .synthetic, "--dataset \(recipe.dataset.rawValue)", "--dataset synthetic")
     }
     try check(
+      data.set.dataDir, "--data-dir", recipe.dataset != .synthetic, "--dataset synthetic", "a data set that has files")
+    try check(
       reduction.shardsPerGroup, "--shards-per-group", recipe.allReduce == .hierarchical || recipe.allReduce == .torus,
       "--all-reduce \(recipe.allReduce.rawValue)", "--all-reduce hierarchical or torus")
     try checkMethod(recipe)
@@ -42,6 +44,8 @@ extension RecipeOptions {
     try check(
       recipe.warmupStart == .reference ? optimizer.warmupStart : nil, "--warmup-start",
       recipe.learningRateScaling != .none, "--scale-lr none", "--scale-lr linear or sqrt, or a rate")
+    try check(
+      optimizer.warmupStart, "--warmup-start", recipe.warmupEpochs != 0, "--warmup-epochs 0", "epochs to warm up in")
     let schedule = "--schedule \(recipe.schedule.rawValue)"
     let isStep = recipe.schedule == .step
     let hasEnd = recipe.schedule == .cosine || recipe.schedule == .polynomial

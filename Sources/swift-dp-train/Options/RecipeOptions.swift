@@ -28,6 +28,8 @@ struct RecipeOptions: ParsableArguments {
 
 struct DataOptions: ParsableArguments {
   @Option(help: "A built-in model, as `models list` names it (default: lenet5).") var model: String?
+  @Option(name: .customLong("init"), help: "Start from the parameters of a safetensors file.") var initial: String?
+  @Option(help: "Layers whose parameters --init leaves at their start, as fc2 or fc1,fc2.") var initSkip: String?
   @Option(help: "Probability of dropping a feature in front of the last fully connected layer (default: 0).")
   var dropout: Float?
   @Flag(
@@ -50,6 +52,14 @@ struct DataOptions: ParsableArguments {
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Mirror training images at random (default: off).")
   var horizontalFlip: Bool?
   @Option(help: "Seed of everything random (default: 42).") var seed: UInt64?
+
+  func apply(to inputs: inout InputFiles) {
+    inputs.dataDirectory = set.dataDir ?? inputs.dataDirectory
+    inputs.parameters = initial ?? inputs.parameters
+    if let initSkip {
+      inputs.skippedLayers = initSkip.split(separator: ",").map { String($0.filter { !$0.isWhitespace }) }
+    }
+  }
 
   func apply(to recipe: inout Recipe) throws {
     if let model { recipe.model = try known(model, flag: "--model") }
@@ -84,27 +94,34 @@ struct BatchOptions: ParsableArguments {
   @Option(help: "Threads of each shard (default: cores ÷ ranks, or 1 if --shards is given).") var threadsPerShard: Int?
 
   func apply(to recipe: inout Recipe) throws {
+    let most = 1_000_000_000
     if let batchSize {
-      try check(batchSize > 0, "--batch-size \(batchSize)", "give the samples of a global batch, at least 1")
+      try check(
+        (1...most).contains(batchSize), "--batch-size \(batchSize)",
+        "give the samples of a global batch, \(batchSize < 1 ? "at least 1" : "at most \(most)")")
       recipe.batchSize = batchSize
     }
     if let epochs, let steps {
       throw invalid("--epochs \(epochs) and --steps \(steps) together", "give one of them")
     }
     if let epochs {
-      try check(epochs > 0, "--epochs \(epochs)", "give at least 1")
+      try check(
+        (1...most).contains(epochs), "--epochs \(epochs)", epochs < 1 ? "give at least 1" : "give at most \(most)")
       recipe.length = .epochs(epochs)
     }
     if let steps {
-      try check(steps > 0, "--steps \(steps)", "give at least 1")
+      try check((1...most).contains(steps), "--steps \(steps)", steps < 1 ? "give at least 1" : "give at most \(most)")
       recipe.length = .steps(steps)
     }
     if let microBatchSize {
-      try check(microBatchSize > 0, "--micro-batch-size \(microBatchSize)", "give at least 1, or leave it out")
+      try check(
+        (1...most).contains(microBatchSize), "--micro-batch-size \(microBatchSize)",
+        microBatchSize < 1 ? "give at least 1, or leave it out" : "leave it out")
       recipe.microBatchSize = microBatchSize
     }
     if let shards {
-      try check(shards > 0, "--shards \(shards)", "give at least 1")
+      try check(
+        (1...1_000_000).contains(shards), "--shards \(shards)", shards < 1 ? "give at least 1" : "give at most 1000000")
       recipe.shards = shards
     }
     if let threadsPerShard {

@@ -3,8 +3,7 @@ import Training
 /// What settings come to.
 struct Settings {
   private(set) var recipe = Recipe()
-  /// Where the files of the data set are, if that was said.
-  private(set) var dataDirectory: String?
+  private(set) var inputs = InputFiles()
   /// Whether it was said how long to train.
   private(set) var hasLength = false
 
@@ -12,8 +11,11 @@ struct Settings {
   init(_ sources: RecipeOptions...) throws {
     for source in sources {
       try source.apply(to: &recipe)
-      dataDirectory = source.data.set.dataDir ?? dataDirectory
+      source.data.apply(to: &inputs)
       hasLength = hasLength || source.batches.epochs != nil || source.batches.steps != nil
+    }
+    if inputs.parameters == nil && !inputs.skippedLayers.isEmpty {
+      throw invalid("--init-skip without --init", "name the file that the other parameters come from")
     }
     // The chain knows the rest of what cannot be meant; the schedule does once the data are there.
     do {

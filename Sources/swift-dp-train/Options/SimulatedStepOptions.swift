@@ -15,17 +15,20 @@ struct SimulatedStepOptions: ParsableArguments {
   func step() throws -> StepSimulation {
     let name: ModelName = try known(model, flag: "--model")
     let classes = classes ?? name.usualClasses
-    try check(classes > 0, "--classes \(classes)", "give at least 1")
+    try checkClasses(classes)
     guard let time = seconds(parsing: compute), time > 0 else {
       throw invalid("--compute \(compute)", "give a time above 0 with its unit (us, ms, s), as 120ms")
     }
+    try check(time >= 1e-9, "--compute \(compute)", "give at least 1ns")
     guard let bucket = ByteCount(bucketSize), bucket.value >= 4 else {
       throw invalid("--bucket-size \(bucketSize)", "give a size as 4MiB, 512KiB or 65536")
     }
     let shape = try imageShape(input, of: name, flag: "--input")
     let network = name.network(input: .init(shape.channels, shape.height, shape.width), classes: classes)
     var step = StepSimulation(network, compute: time, update: 0, bucketBytes: bucket.value, overlaps: true)
-    step.update = 20 * Double(step.buckets.reduce(0) { $0 + $1.elements }) / 10e9
+    let elements = step.buckets.reduce(0) { $0 + $1.elements }
+    try checkSize(model, parameters: elements)
+    step.update = 20 * Double(elements) / 10e9
     if let update {
       guard let time = seconds(parsing: update) else {
         throw invalid("--update \(update)", "give a time with its unit (us, ms, s), as 5ms")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collectives
 import Training
 
 /// All that `train` takes, and what it makes of it.
@@ -13,7 +14,7 @@ struct TrainOptions: ParsableArguments {
     // What the command line gives must have an effect; a file may hold settings for other uses.
     try recipeOptions.checkUse(in: settings.recipe)
     var job = TrainingJob(settings.recipe)
-    job.dataDirectory = settings.dataDirectory
+    job.inputs = settings.inputs
     job.runDirectory = jobOptions.runDir
     job.resume =
       switch jobOptions.resume {
@@ -29,8 +30,6 @@ struct TrainOptions: ParsableArguments {
     job.stopAfterSeconds = try jobOptions.stopAfterSeconds()
     job.allowedChanges.settings = jobOptions.allowsChanges
     job.allowedChanges.machines = jobOptions.allowsMixed
-    job.initialParameters = jobOptions.initial
-    job.skippedLayers = jobOptions.skippedLayers
     job.logEvery = jobOptions.logEvery
     job.evaluateEvery = jobOptions.evaluateEvery
     job.dryRun = jobOptions.dryRun
@@ -47,7 +46,31 @@ struct TrainOptions: ParsableArguments {
         throw invalid("--record-gradients \(every) with \(setting)", "leave it out: no gradient can be replayed")
       }
     }
+    try checkUse(in: job)
     return job
+  }
+
+  /// Refuses what is given here but would not act.
+  private func checkUse(in job: TrainingJob) throws {
+    let recipe = job.recipe
+    let native: AllReduceAlgorithm = .native
+    if let transport = sharing.transport, job.sharing.transport == .sharedMemory, recipe.allReduce == native {
+      throw invalid("--transport \(transport) with --all-reduce native", "leave one of them out: MPI has its own")
+    }
+    if let overlap = sharing.overlap, job.sharing.overlap == .on {
+      let whole =
+        recipe.allReduce == native
+        ? "--all-reduce native"
+        : recipe.compression != .none
+          ? "--compress \(recipe.compression)"
+          : recipe.method != .synchronous ? "--method \(recipe.method.rawValue)" : nil
+      if let whole {
+        throw invalid("--overlap \(overlap) with \(whole)", "leave it out: nothing is summed beside the backward pass")
+      }
+    }
+    if let steps = job.dryRun, case .checkpoint(let path) = job.resume {
+      throw invalid("--resume \(path) with --dry-run \(steps)", "leave one of them out: dry runs start anew")
+    }
   }
 
   private func settings() throws -> Settings {

@@ -65,6 +65,7 @@ final class AsynchronousMethod: TrainingMethod {
       total.loss += tally.loss
       total.correct += tally.correct
       total.samples += tally.samples
+      total.droppedSamples += tally.droppedSamples
       total.wantsToStop = total.wantsToStop || tally.wantsToStop
     }
     let norms = tallies.map(\.squaredNorm).filter { $0 != 0 }
@@ -86,15 +87,10 @@ final class AsynchronousMethod: TrainingMethod {
   func startShards() { worker?.strategy.startShard() }
   func parameters(ofHosted index: Int) -> UnsafePointer<Float> { UnsafePointer(state.parameters.pointer) }
   func takesOwnMean(at step: Int) -> Bool { true }
-  var squaredNorms: [Double] { [] }
-  func companion(at step: UpdateStep) -> Executor.Companion? { nil }
-  func takeHidden() -> UInt64 { 0 }
 
   func exchange(
     at step: UpdateStep, _ samples: BatchSamples, measuringNorm: Bool, enter: (StepTimes.Phase) -> Void
   ) throws { preconditionFailure("an asynchronous method takes whole segments") }
-
-  func update(at step: UpdateStep, measuringNorm: Bool) -> Double? { nil }
 
   /// Gives every rank the servers' slots, or where there are none the mean of workers: parameters of servers are there since the
   /// end of the segment.

@@ -46,7 +46,8 @@ final class AsynchronousWorker {
     }
     /// - Returns: the next ticket.
     func exchange(_ request: Request) throws -> Int? {
-      try line.send(request, pushing: strategy.outgoing, fetchingInto: strategy.incoming)
+      try line.send(
+        request, pushing: strategy.outgoing, computedAt: strategy.origin, fetchingInto: strategy.incoming)
       isFetching = request.fetches
       try wait(line.hasAnswers)
       if !strategy.computesMeanwhile { try finishFetching() }

@@ -13,9 +13,10 @@ final class GradientPushing: WorkerStrategy {
   /// The weighted mean of the gradients since the last push, and while it is under way the one that is pushed.
   let outgoing: FloatBuffer
   private var weight = 0.0
+  private var samples = 0
   private var rate = 0.0
   /// Of the first of those gradients.
-  private var clocks: [Int] = []
+  private(set) var origin: [Int]?
   // Of the segment at hand.
   private var segment = Segment(steps: 0..<0, shards: 1)
   private var tickets = 0
@@ -36,8 +37,8 @@ final class GradientPushing: WorkerStrategy {
   func takeFetched() {}
 
   func request() -> Request {
-    guard tickets > 0 else { return Request() }
-    var request = tickets % pushEvery == 0 ? push(step: step) : Request()
+    // Who comes late to a segment finds parameters that others have moved already.
+    var request = tickets > 0 && tickets % pushEvery == 0 ? push(step: step) : Request()
     request.fetches = tickets % fetchEvery == 0
     return request
   }
@@ -51,16 +52,17 @@ final class GradientPushing: WorkerStrategy {
   private func push(step: Int) -> Request {
     var request = Request()
     request.pushes = weight > 0 || pushesAlways
-    (request.step, request.weight, request.rate, request.clocks) = (step, weight, rate, clocks)
-    (weight, rate) = (0, 0)
+    (request.step, request.weight, request.samples, request.rate) = (step, weight, samples, rate)
+    (weight, samples, rate) = (0, 0, 0)
     return request
   }
 
   func take(_ gradient: TicketGradient) {
     tickets += 1
     step = gradient.step.number
+    samples += gradient.samples
     let rate = gradient.part * gradient.step.learningRate
-    if weight == 0 { clocks = gradient.clocks }
+    if weight == 0 { origin = gradient.clocks }
     if gradient.samples > 0 || pushesAlways { add(weight: gradient.part, rate: rate) }
     if fetchEvery > 1 && gradient.samples > 0 { move(by: Float(rate)) }
   }
@@ -85,13 +87,7 @@ final class GradientPushing: WorkerStrategy {
 
   var squaredNorm: Double {
     guard tickets > 0 else { return 0 }
-    let layout = optimizer.layout
-    var sums = [Double](repeating: 0, count: optimizer.sumCount)
-    return sums.withUnsafeMutableBufferPointer { sums in
-      guard let base = sums.baseAddress else { return 0 }
-      layout.sumSquares(of: UnsafePointer(gradient.pointer), blocks: 0..<layout.blocks.count, into: base)
-      let norm = layout.norm(base)
-      return norm * norm
-    }
+    let norm = optimizer.layout.norm(of: UnsafePointer(gradient.pointer))
+    return norm * norm
   }
 }

@@ -7,12 +7,11 @@ enum ServerPolicy: Hashable {
   /// Each gradient updates the parameters when it arrives (Dean et al., "Large scale distributed deep networks", NIPS 2012).
   ///
   /// - Parameters:
-  ///   - scalesRate: whether the learning rate is divided by the staleness τ (Zhang, Gupta, Lian, Liu, "Staleness-aware async-SGD",
-  ///     IJCAI 2016). A gradient of one of W workers has a W-th of the batch's rate already, which is what τ ≥ W is divided by.
+  ///   - staleness: what becomes of a gradient's learning rate (`stalenessAware`).
   ///   - compensation: λ of `compensateDelay`, or 0.
-  case each(scalesRate: Bool, compensation: Double)
+  case each(staleness: Recipe.StalenessRate, compensation: Double)
   /// The first `count` gradients of a step update them together; later ones are dropped (Chen et al., "Revisiting distributed
-  /// synchronous SGD", 2016).
+  /// synchronous SGD", 2016). Those without samples are no gradients.
   case first(count: Int)
   /// The server's parameters are the center: they and those of a worker move towards each other by `rate` of their distance when
   /// a worker's arrive (Zhang, Choromańska, LeCun, "Deep learning with elastic averaging SGD", 2014, algorithm 1).
@@ -47,6 +46,7 @@ final class ParameterServer {
   private var tally = SegmentTally()
   // Of `first`, of the step at hand.
   private var taken = 0
+  private var arrived = 0
   private var weight = 0.0
   private var rate = 0.0
   /// Those that wait for the step to end.
@@ -121,23 +121,25 @@ final class ParameterServer {
   private func takePush(_ port: WorkerPort) throws {
     let request = port.request
     switch policy {
-    case .each(let scalesRate, let compensation):
+    case .each(let rule, let compensation):
       let staleness = part.clock - request.clock
       if compensation > 0 {
         part.compensateDelay(of: port.pushed, then: port.answer, by: Float(compensation))
       }
       count(staleness)
-      let rate = scalesRate ? request.rate * min(1, Double(ports.count) / Double(max(1, staleness))) : request.rate
+      let rate = stalenessAware(request.rate, staleness, workers: ports.count, rule)
       part.apply(port.pushed, weight: request.weight, rate: rate)
       try answer(port)
     case .first(let wanted):
       guard tickets.isAtHand(step: request.step) else {
         tally.dropped += 1
+        tally.droppedSamples += request.samples
         return try answer(port)
       }
       add(port)
       waiting.append(port)
-      if taken == wanted { try endStep() }
+      // Of a batch with fewer samples than workers all are waited for.
+      if taken == wanted || arrived == tickets.segment.shards { try endStep() }
     case .elastic(let rate):
       count(part.clock - request.clock)
       // The answer before has arrived, or the worker would not have asked again.
@@ -155,8 +157,9 @@ final class ParameterServer {
 
   private func add(_ port: WorkerPort) {
     count(part.clock - port.request.clock)
-    taken += 1
+    arrived += 1
     guard port.request.weight > 0, let mean else { return }
+    taken += 1
     if weight == 0 {
       mean.assign(from: port.pushed)
     } else {
@@ -170,11 +173,26 @@ final class ParameterServer {
   private func endStep() throws {
     // Without a sample there is nothing to learn.
     if weight > 0, let mean { part.apply(mean, weight: 1, rate: rate) }
-    (taken, weight) = (0, 0)
+    (taken, arrived, weight) = (0, 0, 0)
     tickets.endStep()
     let ready = waiting
     waiting = []
     for port in ready { try answer(port) }
+  }
+}
+
+/// The learning rate of a gradient of staleness τ, one of W workers' (Zhang, Gupta, Lian, Liu, "Staleness-aware async-SGD", IJCAI
+/// 2016).
+///
+/// The paper divides the batch's rate by τ. Its part of that rate, which a gradient has here, is that for τ = W, where τ is when
+/// W workers of one speed take turns.
+///
+/// - Parameter rate: its part of the batch's rate.
+package func stalenessAware(_ rate: Double, _ staleness: Int, workers: Int, _ rule: Recipe.StalenessRate) -> Double {
+  switch rule {
+  case .keep: rate
+  case .scale: rate * Double(workers) / Double(max(workers, staleness))
+  case .paper: rate * Double(workers) / Double(max(1, staleness))
   }
 }
 

@@ -29,13 +29,15 @@ struct SegmentTally {
   /// What a server took, or a worker from other workers, and gradients that came too late.
   var pushes = 0
   var dropped = 0
+  /// Of the gradients that came too late.
+  var droppedSamples = 0
   // Of a server.
   /// Its updates since the job began.
   var clock = 0
   /// Of the first server: global steps that are taken, at least one.
   var steps = 0
 
-  static let count = 11
+  static let count = 12
 
   init() {}
 
@@ -44,11 +46,11 @@ struct SegmentTally {
     (loss, squaredNorm, wantsToStop) = (numbers[0], numbers[1], numbers[2] != 0)
     (correct, samples, tickets) = (Int(numbers[3]), Int(numbers[4]), Int(numbers[5]))
     (clock, pushes, dropped, steps) = (Int(numbers[6]), Int(numbers[7]), Int(numbers[8]), Int(numbers[9]))
-    sentBytes = Int(numbers[10])
+    (sentBytes, droppedSamples) = (Int(numbers[10]), Int(numbers[11]))
   }
 
   var numbers: [Double] {
     [loss, squaredNorm, wantsToStop ? 1 : 0]
-      + [correct, samples, tickets, clock, pushes, dropped, steps, sentBytes].map(Double.init)
+      + [correct, samples, tickets, clock, pushes, dropped, steps, sentBytes, droppedSamples].map(Double.init)
   }
 }

@@ -37,15 +37,18 @@ final class ServerLine {
   ///
   /// - Parameters:
   ///   - outgoing: what is pushed. It stays as it is until `hasSent`.
+  ///   - origin: of each server, when it sent what that was computed at; nil where it is what was fetched last.
   ///   - incoming: where goes what is fetched. Nobody touches it until `hasFetched`.
-  func send(_ request: Request, pushing outgoing: FloatBuffer, fetchingInto incoming: FloatBuffer) throws {
+  func send(
+    _ request: Request, pushing outgoing: FloatBuffer, computedAt origin: [Int]?, fetchingInto incoming: FloatBuffer
+  ) throws {
     asked = request
     if request.pushes { sentBytes += 4 * outgoing.count }
     for server in 0..<ranks.servers {
       var request = request
       request.wantsTicket = request.wantsTicket && server == 0
       guard request.pushes || request.fetches || request.wantsTicket || request.isLast else { continue }
-      request.clock = request.clocks.isEmpty ? clocks[server] : request.clocks[server]
+      request.clock = (origin ?? clocks)[server]
       let (rank, part) = (ranks.rank(ofServer: server), ranks.parts[server].elements)
       if request.isAnswered {
         try answers.receive(

@@ -24,16 +24,16 @@ struct Request {
   var wantsToEnd = false
   /// The server's clock when it sent the parameters that the gradient was computed at, or the first of several.
   var clock = 0
-  /// Those clocks of all servers, for whoever sends; empty for those of what was fetched last.
-  var clocks: [Int] = []
   /// The global step that the gradient belongs to.
   var step = 0
   /// The gradient's part of a global batch.
   var weight = 0.0
+  /// That it was computed of.
+  var samples = 0
   /// The learning rate for the whole batch × the weight.
   var rate = 0.0
 
-  static let count = 10
+  static let count = 11
 
   init() {}
 
@@ -44,7 +44,7 @@ struct Request {
     (pushes, fetches, wantsTicket) = (numbers[0] != 0, numbers[1] != 0, numbers[2] != 0)
     (isLast, wantsToEnd) = (numbers[3] != 0, numbers[4] != 0)
     (clock, step, weight, rate) = (Int(numbers[5]), Int(numbers[6]), numbers[7], numbers[8])
-    waitsForAll = numbers[9] != 0
+    (waitsForAll, samples) = (numbers[9] != 0, Int(numbers[10]))
   }
 
   func write(to numbers: UnsafeMutablePointer<Double>) {
@@ -52,7 +52,7 @@ struct Request {
       numbers[index] = flag ? 1 : 0
     }
     (numbers[5], numbers[6], numbers[7], numbers[8]) = (Double(clock), Double(step), weight, rate)
-    numbers[9] = waitsForAll ? 1 : 0
+    (numbers[9], numbers[10]) = (waitsForAll ? 1 : 0, Double(samples))
   }
 }
 

@@ -42,20 +42,14 @@ struct ServerPart: ~Copyable {
     clock += 1
   }
 
-  /// g ← g + λ · g ⊙ g ⊙ (now − then): what the gradient would be at the parameters as they are now, where those are not far from
-  /// the ones that it was computed at (Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML
-  /// 2017, equation 10). What a batch norm has measured is no gradient and stays.
-  ///
-  /// - Parameters:
-  ///   - gradient: from the part's first element on, as is `then`.
-  ///   - lambda: λ.
+  /// `compensateDelay` of a gradient that was computed at the parameters `then`, both from the part's first element on. What a
+  /// batch norm has measured is no gradient and stays.
   func compensateDelay(of gradient: FloatBuffer, then: FloatBuffer, by lambda: Float) {
-    let (g, now, then) = (gradient.pointer, parameters, then.pointer)
     for block in blocks {
-      for element in block.elements {
-        let index = element - elements.lowerBound
-        g[index] += lambda * (g[index] * g[index]) * (now[index] - then[index])
-      }
+      let first = block.elements.lowerBound - elements.lowerBound
+      Training.compensateDelay(
+        of: gradient.pointer + first, now: parameters + first, then: then.pointer + first, count: block.elements.count,
+        by: lambda)
     }
   }
 
@@ -68,6 +62,15 @@ struct ServerPart: ~Copyable {
       count: difference.count, rate: rate)
     clock += 1
   }
+}
+
+/// g ← g + λ · g ⊙ g ⊙ (now − then): what a gradient would be at the parameters as they are now, where those are not far from the
+/// ones that it was computed at (Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML 2017,
+/// equation 10).
+package func compensateDelay(
+  of g: UnsafeMutablePointer<Float>, now: UnsafePointer<Float>, then: UnsafePointer<Float>, count: Int, by lambda: Float
+) {
+  for index in 0..<count { g[index] += lambda * (g[index] * g[index]) * (now[index] - then[index]) }
 }
 
 /// d ← α (x − c), then c ← c + d: the center's half of an elastic meeting. When x is less d too, x + c is what it was, whatever

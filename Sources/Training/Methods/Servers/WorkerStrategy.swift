@@ -24,6 +24,8 @@ protocol WorkerStrategy: AnyObject {
   /// What a request pushes, and where goes what it fetches.
   var outgoing: FloatBuffer { get }
   var incoming: FloatBuffer { get }
+  /// Of each server, when it sent the parameters that `outgoing` was computed at; nil where those are what was fetched last.
+  var origin: [Int]? { get }
   /// Whether the next gradient is computed while what was fetched is under way.
   var computesMeanwhile: Bool { get }
   /// Of the last gradient; 0 where it is not known.
@@ -59,6 +61,7 @@ protocol WorkerStrategy: AnyObject {
 }
 
 extension WorkerStrategy {
+  var origin: [Int]? { nil }
   func attend() -> Bool { false }
   var isReady: Bool { true }
   func isQuiet() -> Bool { true }
