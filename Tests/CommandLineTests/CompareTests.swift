@@ -315,6 +315,18 @@ import Training
           + "b-seed42 by 1 rank.\n"), "\(report)")
   }
 
+  /// A rate that follows from the batch is said for each run that has one.
+  @Test func scaledRatesAreSaid() throws {
+    let directory = try Self.directory(
+      Self.base + "  a: {}\n  b:\n    learning-rate: 0.02\n    scale-lr: sqrt\n    reference-batch: 2\n")
+    let job = try Launch.alone.run(
+      Self.arguments("--steps 2") + ["--base", "batch-size=8"], in: directory.url)
+    try #require(job.exitCode == 0, "\(job.transcript)")
+    let rates = job.standardError.split(separator: "\n").filter { $0.hasPrefix("rate  ") }
+    #expect(
+      rates.count == 1 && rates[0].hasPrefix("rate  b-seed42  0.04 = 0.02 × √(8 ÷ 2) (sqrt) · "), "\(job.transcript)")
+  }
+
   /// The command line's settings are stronger than those of base, and weaker than a run's.
   @Test func settingsOfAllRunsMayBeGiven() throws {
     let directory = try Self.directory(Self.base + "  a: {}\n  b:\n    momentum: 0.5\n")

@@ -112,7 +112,8 @@ struct KillLoop {
   private func checkEnd(_ job: Job, _ blow: Blow?, _ run: URL) throws {
     let code = job.result.exitCode
     let isFinished = FileManager.default.fileExists(atPath: run.appendingPathComponent("summary.json").path)
-    #expect((blow?.codes ?? [0]).contains(code), "ended with \(code): \(job.text)")
+    let expected = blow?.codes ?? [0]
+    #expect(expected.contains(code), "ended with \(code): \(job.text)")
     if code == 0 { #expect(isFinished, "ended with 0 before its end: \(job.text)") }
     if code == 0, let limit = blow?.stepToStopBefore {
       #expect(limit > Self.lastStep, "trained on after it was asked to stop: \(job.text)")

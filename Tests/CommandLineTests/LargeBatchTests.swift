@@ -75,7 +75,7 @@ import Testing
     try #require(job.exitCode == 0, "\(job.transcript)")
     #expect(
       job.standardError.contains(
-        "0.1 = 0.05 × 10 ÷ 5 (linear) · warm-up 4 steps from 0.05 · cosine schedule · lars · momentum 0.9, corrected · "
+        "0.1 = 0.05 × 10 ÷ 5 (linear) · warm-up 4 steps from 0.05 · cosine schedule · lars, coefficient 0.001 · momentum 0.9, corrected · "
           + "weight decay 0.0005 · evaluated as averages, decay 0.9"), "\(job.transcript)")
     let again = try Launch.alone.run(["train", "--run-dir", "again", "--config", "run/config.yaml"], in: directory.url)
     try #require(again.exitCode == 0, "\(again.transcript)")

@@ -18,7 +18,11 @@ public final class ComparisonConsole: ComparisonObserver {
 
   public func warning(_ text: String) { terminal.line("warning: \(label): \(text)") }
 
-  public func banner(_ banner: Banner) {}
+  /// A rate that is not the one that was given is always said.
+  public func banner(_ banner: Banner) {
+    guard banner.scalesRate, let line = banner.lines.first(where: { $0.heading == "rate" }) else { return }
+    terminal.line("rate  \(label)  \(line.text)")
+  }
 
   public func event(_ event: TrainingEvent) {
     if case .step(let report) = event { terminal.bar(done: report.step, of: report.totalSteps, "\(label)  ") }

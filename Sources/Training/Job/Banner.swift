@@ -8,9 +8,12 @@ import TensorFiles
 public struct Banner: Sendable {
   /// Headings and texts; the first has no heading.
   public let lines: [(heading: String, text: String)]
+  /// Whether the learning rate is another than the one that was given.
+  let scalesRate: Bool
 
   init(_ trainer: Trainer, _ world: Communicator, _ job: TrainingJob, _ session: RunSession?, readSeconds: Double) {
     let recipe = trainer.recipe
+    scalesRate = recipe.learningRateScaling != .none
     let resources = trainer.resources
     let parameters = trainer.executor.parameterLayout.entries.filter(\.parameter.isTrainable)
       .reduce(0) { $0 + $1.parameter.count }
@@ -21,7 +24,7 @@ public struct Banner: Sendable {
     let place = session.map { "run \($0.path)" } ?? "dry run, nothing is written"
     lines.append(("", "swift-dp-train \(Version.text) · \(place) · seed \(recipe.seed)"))
     let launcher =
-      LaunchEnvironment.current.size > 1 ? Banner.library() : world.size == 1 ? "no launcher" : Banner.library()
+      LaunchEnvironment.current.size > 1 || world.size > 1 ? Banner.library() : "no launcher"
     lines.append(
       (
         "ranks",
@@ -143,6 +146,9 @@ public struct Banner: Sendable {
 
 /// "1 shard", "4 shards".
 public func count(_ number: Int, _ noun: String) -> String { "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")" }
+
+/// With a capital in front, as sentences begin.
+func capitalised(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() }
 
 /// 1234567 as 1,234,567.
 public func grouped(_ number: Int) -> String {

@@ -126,6 +126,4 @@ extension RunSession {
     return "the last good checkpoint is that of step \(grouped(lastGood.step)), "
       + "\(duration(Date().timeIntervalSince(lastGood.time))) old"
   }
-
-  private func capitalised(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() }
 }

@@ -85,8 +85,8 @@ public final class Activity: @unchecked Sendable {  // One thread enters operati
   deinit { if owned { words.deallocate() } }
 
   /// The rank begins something else.
-  func enter(_ operation: Operation, detail: Int = 0) {
-    self[.detail] = UInt64(detail)
+  func enter(_ operation: Operation) {
+    self[.detail] = 0
     self[.operation] = UInt64(operation.rawValue)
     tick()
   }

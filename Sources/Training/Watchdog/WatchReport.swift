@@ -76,6 +76,4 @@ package struct WatchReport: Sendable {
       ? "The job is ended."
       : "The job is ended; the same command with --run-dir \(directory) goes on from the last checkpoint."
   }
-
-  private func capitalised(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() }
 }

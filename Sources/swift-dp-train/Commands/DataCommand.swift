@@ -92,18 +92,7 @@ extension DatasetOptions {
   func recipe() throws -> Recipe {
     var recipe = Recipe()
     try apply(to: &recipe)
-    let setting = "--dataset \(recipe.dataset.rawValue)"
-    if recipe.dataset == .synthetic, let dataDir {
-      throw invalid("--data-dir \(dataDir) with \(setting)", "give a data set that has files, or leave it out")
-    }
-    let synthetic: [(Any?, String)] = [
-      (syntheticShape, "--synthetic-shape"), (syntheticClasses, "--synthetic-classes"),
-      (syntheticTrain, "--synthetic-train"), (syntheticTest, "--synthetic-test"),
-    ]
-    for (value, flag) in synthetic {
-      guard let value, recipe.dataset != .synthetic else { continue }
-      throw invalid("\(flag) \(value) with \(setting)", "give --dataset synthetic, or leave it out")
-    }
+    try checkUse(in: recipe)
     return recipe
   }
 }

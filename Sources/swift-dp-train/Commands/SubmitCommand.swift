@@ -37,8 +37,8 @@ struct SubmitCommand: ParsableCommand {
   @Argument(parsing: .postTerminator, help: "Arguments of train.") var arguments: [String] = []
 
   func validate() throws {
-    try check(nodes > 0, "--nodes \(nodes)", "give at least 1")
-    try check(ranksPerNode > 0, "--ranks-per-node \(ranksPerNode)", "give at least 1")
+    try checkCount(nodes, "--nodes", to: 100_000)
+    try checkCount(ranksPerNode, "--ranks-per-node", to: 10_000)
     try check((1...1024).contains(threads), "--threads \(threads)", "give 1 to 1024")
     if let atOnce {
       try check(atOnce > 0, "--at-once \(atOnce)", "give at least 1")

@@ -25,10 +25,28 @@ struct DatasetOptions: ParsableArguments {
       ("classes", syntheticClasses), ("train", syntheticTrain), ("test", syntheticTest),
     ] {
       guard let value else { continue }
-      try check((1...Int(Int32.max)).contains(value), "--synthetic-\(flag) \(value)", "give at least 1")
+      try check(
+        (1...Int(Int32.max)).contains(value), "--synthetic-\(flag) \(value)",
+        value < 1 ? "give at least 1" : "give at most \(Int32.max)")
     }
     if let syntheticClasses { recipe.synthetic.classCount = syntheticClasses }
     if let syntheticTrain { recipe.synthetic.trainCount = syntheticTrain }
     if let syntheticTest { recipe.synthetic.testCount = syntheticTest }
+  }
+
+  /// Refuses what is given here but means nothing for the recipe's data set.
+  func checkUse(in recipe: Recipe) throws {
+    let setting = "--dataset \(recipe.dataset.rawValue)"
+    if recipe.dataset == .synthetic, let dataDir {
+      throw invalid("--data-dir \(dataDir) with \(setting)", "give a data set that has files, or leave it out")
+    }
+    let synthetic: [(Any?, String)] = [
+      (syntheticShape, "--synthetic-shape"), (syntheticClasses, "--synthetic-classes"),
+      (syntheticTrain, "--synthetic-train"), (syntheticTest, "--synthetic-test"),
+    ]
+    for (value, flag) in synthetic {
+      guard let value, recipe.dataset != .synthetic else { continue }
+      throw invalid("\(flag) \(value) with \(setting)", "give --dataset synthetic, or leave it out")
+    }
   }
 }

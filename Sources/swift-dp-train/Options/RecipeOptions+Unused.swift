@@ -9,16 +9,7 @@ extension RecipeOptions {
       guard let value, !isUsed else { return }
       throw invalid("\(flag) \(value) with \(setting)", "give \(remedy), or leave it out")
     }
-    let synthetic: [(Any?, String)] = [
-      (data.set.syntheticShape, "--synthetic-shape"), (data.set.syntheticClasses, "--synthetic-classes"),
-      (data.set.syntheticTrain, "--synthetic-train"), (data.set.syntheticTest, "--synthetic-test"),
-    ]
-    for (value, flag) in synthetic {
-      try check(
-        value, flag, recipe.dataset == .synthetic, "--dataset \(recipe.dataset.rawValue)", "--dataset synthetic")
-    }
-    try check(
-      data.set.dataDir, "--data-dir", recipe.dataset != .synthetic, "--dataset synthetic", "a data set that has files")
+    try data.set.checkUse(in: recipe)
     try check(
       reduction.shardsPerGroup, "--shards-per-group", recipe.allReduce == .hierarchical || recipe.allReduce == .torus,
       "--all-reduce \(recipe.allReduce.rawValue)", "--all-reduce hierarchical or torus")
