@@ -78,15 +78,20 @@ import Testing
     #expect(try distance(expected, alone.parameters(0, after: 1)) > 1e-3)
   }
 
+  /// Parameters and momentum, to rounding.
+  private func expectToAgree(_ found: StoredStates, _ expected: StoredStates, after step: Int) throws {
+    for name in [StoredVector.parameters, StoredVector.momentum] {
+      #expect(try distance(found.vector(name, after: step), expected.vector(name, after: step)) < 1e-5, "\(name)")
+    }
+  }
+
   /// Without backup workers every gradient of a step is in its mean.
   @Test func backupWorkersTakeTheMeanGradient() throws {
     let data = try SplitData(shards: 3, steps: 4)
     let synchronous = try data.train("synchronous", Self.optimizer)
     let servers = try data.train(
       "servers", Self.optimizer + ["--method", "backup-workers", "--backup", "0"], .ranks(4))
-    for name in [StoredVector.parameters, StoredVector.momentum] {
-      #expect(try distance(servers.vector(name, after: 4), synchronous.vector(name, after: 4)) < 1e-5, "\(name)")
-    }
+    try expectToAgree(servers, synchronous, after: 4)
   }
 
   /// One worker that pushes a batch's parts together is accumulation; one that goes along its own gradients between pushes is
@@ -96,9 +101,7 @@ import Testing
     let synchronous = try data.train("synchronous", Self.optimizer)
     let pushed = try data.train(
       "pushed", Self.optimizer + ["--method", "downpour", "--push-every", "3"], .ranks(2))
-    for name in [StoredVector.parameters, StoredVector.momentum] {
-      #expect(try distance(pushed.vector(name, after: 4), synchronous.vector(name, after: 4)) < 1e-5, "\(name)")
-    }
+    try expectToAgree(pushed, synchronous, after: 4)
 
     let single = try SplitData(shards: 1, steps: 5)
     let plain = ["--learning-rate", "0.05", "--momentum", "0", "--weight-decay", "0"]

@@ -119,12 +119,8 @@ import Testing
   /// What was trained on are the samples of gradients that were taken, not of those that came too late.
   @Test func droppedGradientsTrainNothing() throws {
     let directory = try TemporaryDirectory()
-    let arguments =
-      synthetic("1x8x8", train: 540, test: 20) + [
-        "--model", "mlp", "--batch-size", "9", "--epochs", "1", "--learning-rate", "0.01", "--threads-per-shard", "1",
-      ]
     let (summary, job) = try trainAsynchronously(
-      arguments + ["--method", "backup-workers", "--backup", "1", "--delay", "1:40"], .ranks(4), in: directory)
+      Self.oneBackup(train: 540, "--batch-size 9 --epochs 1 --delay 1:40"), .ranks(4), in: directory)
     #expect(try #require(summary.dropped) > 0, "\(job.transcript)")
     // Sixty steps of two parts of three samples.
     #expect(try trainedSamples(directory) == 360)
@@ -134,12 +130,8 @@ import Testing
   /// Of a batch with fewer samples than workers, shards without a sample take no other's place.
   @Test func emptyShardsTakeNoPlace() throws {
     let directory = try TemporaryDirectory()
-    let arguments =
-      synthetic("1x8x8", train: 2, test: 20) + [
-        "--model", "mlp", "--batch-size", "8", "--steps", "20", "--learning-rate", "0.01", "--threads-per-shard", "1",
-      ]
     let (summary, _) = try trainAsynchronously(
-      arguments + ["--method", "backup-workers", "--backup", "1", "--delay", "0:5"], .ranks(4), in: directory)
+      Self.oneBackup(train: 2, "--batch-size 8 --steps 20 --delay 0:5"), .ranks(4), in: directory)
     #expect(try summary.steps == 20 && trainedSamples(directory) == 40)
   }
 
@@ -151,6 +143,12 @@ import Testing
         "--method", "backup-workers", "--backup", "1", "--log-every", "2", "--save-every", "2", "--evaluate-every", "2",
       ], .ranks(4), in: directory)
     #expect(summary.steps == 60 && summary.staleness == [120], "\(job.transcript)")
+  }
+
+  private static func oneBackup(train: Int, _ settings: String) -> [String] {
+    synthetic("1x8x8", train: train, test: 20)
+      + ["--model", "mlp", "--learning-rate", "0.01", "--threads-per-shard", "1", "--method", "backup-workers"]
+      + ["--backup", "1"] + settings.split(separator: " ").map(String.init)
   }
 
   private func trainedSamples(_ directory: TemporaryDirectory) throws -> Int? {

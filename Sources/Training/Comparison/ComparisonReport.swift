@@ -93,7 +93,7 @@ struct RunFigures: Sendable {
     waiting = curve.shareOfWaiting.map { 100 * $0 }
     guard let totals = curve.totals, steps > 0 else { return }
     seconds = totals.seconds
-    samplesPerSecond = totals.seconds > 0 ? Double(totals.samples) / totals.seconds : nil
+    samplesPerSecond = totals.samplesPerSecond
     gradientBytesPerStep = Double(totals.gradientBytes) / Double(steps)
     sentBytesPerStep = Double(totals.sentBytes) / Double(steps)
   }

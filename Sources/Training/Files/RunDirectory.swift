@@ -9,7 +9,10 @@ import TensorFiles
 ///     model.safetensors      final parameters      (model-best.safetensors: those of the best evaluation)
 ///     stragglers.md          what slow ranks cost, if there were any
 ///     summary.json           how the run ended; its presence says that the run is finished
+///     plan.json              the choice of kernels, where a run keeps one
 ///     logs/rank-0000.log     what each rank did and when (`RankLog`)
+///     logs/stacks-0000.txt   where its threads were, if the watchdog ended the job
+///     .lock                  held by the job that is at work
 public final class RunDirectory {
   public let path: String
   private let lock: Int32

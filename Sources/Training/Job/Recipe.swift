@@ -101,7 +101,7 @@ public struct Recipe: Sendable, Equatable {
 
   // The kernels.
   public var planSource = PlanSource.rules
-  /// Changes memory and time, and no bit: the one setting that may be another when a run goes on.
+  /// Changes memory and time, and no bit, so it may be another when a run goes on.
   public var recomputation = Recomputation.none
   /// What activations are stored as and multiplied in.
   public var precision = Precision.float32

@@ -11,5 +11,6 @@ public struct RunTotals: Codable, Sendable, Hashable {
 
   public init() {}
 
-  public var samplesPerSecond: Double { seconds > 0 ? Double(samples) / seconds : 0 }
+  /// Nil before the first step.
+  public var samplesPerSecond: Double? { seconds > 0 ? Double(samples) / seconds : nil }
 }

@@ -140,7 +140,7 @@ extension Trainer {
       steps: state.position.step, epochs: Double(state.position.step) / Double(plan.stepsPerEpoch),
       finalTrainLoss: progress.loss, test: final, best: progress.best ?? final,
       // A start that only finishes what was trained before has no steps of its own.
-      samplesPerSecond: window.samplesPerSecond > 0 ? window.samplesPerSecond : progress.totals.samplesPerSecond,
+      samplesPerSecond: window.samplesPerSecond > 0 ? window.samplesPerSecond : progress.totals.samplesPerSecond ?? 0,
       seconds: Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9,
       parametersDigest: try state.parametersDigest().description, stateDigest: try stateDigest().description,
       asynchronous: (method as? AsynchronousMethod)?.report)

@@ -8,7 +8,7 @@ import Networks
 import Optimizers
 import TensorFiles
 
-/// Synchronous data-parallel training of one run.
+/// Data-parallel training of one run.
 ///
 /// All ranks make a trainer with equal arguments and call its methods in the same order: everything here is collective.
 ///
